@@ -1,0 +1,167 @@
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { JakiroError } from "../errors.ts";
+import type { Checkpoint } from "../model/checkpoint.ts";
+import { Calibration } from "./calibrate.ts";
+import { packLayer, readLayer, readVector } from "./layerWeights.ts";
+import { MatrixPacker, type WeightFormat } from "./packMatrix.ts";
+import { columnMaxima, divisors, layerSmoothing, type LayerSmoothing, type Smoothing } from "./smoothing.ts";
+import { encodeSmoothing } from "./smoothingFile.ts";
+import { buildBody, buildLmHead, type PackedLayer } from "./targetGraph.ts";
+import { FileSink, packVector } from "./weightSink.ts";
+
+/** Raised whenever the packed files' meaning changes: older packs are then made anew. */
+const packVersion = 1;
+
+/** Rows of the LM head that are dequantized at a time. */
+const rowsAtATime = 4096;
+
+export interface PackRequest {
+  readonly checkpoint: Checkpoint;
+  readonly format: WeightFormat;
+  /** Folder that holds packed models. */
+  readonly root: string;
+  /** Divisors that ship with a catalogue model; without them they are found by calibration. */
+  readonly smoothing?: Smoothing;
+  /** Token ids of the calibration text. */
+  readonly calibrationTokens: readonly number[];
+  readonly threads: number;
+  readonly progress?: (done: number, total: number) => void;
+}
+
+/** A model packed for this engine: graphs with their weights beside them, ready to be mapped. */
+export interface PackedTarget {
+  readonly directory: string;
+  readonly body: string;
+  readonly lmHead: string;
+  /** SHA-256 of the smoothing divisors; a head is trained on the features of one such set. "none" for float32. */
+  readonly smoothingHash: string;
+}
+
+interface PackDescription {
+  readonly version: number;
+  readonly format: WeightFormat;
+  readonly source: string;
+  readonly smoothingHash: string;
+}
+
+/** Finds the packed form of a checkpoint, or makes it: atomically, so that a cut leaves nothing half-written. */
+export async function packTarget(request: PackRequest): Promise<PackedTarget> {
+  const { checkpoint, format } = request;
+  const source = await checkpoint.contentHash();
+  const given = request.smoothing === undefined ? "own" : hashOf(encodeSmoothing(request.smoothing)).slice(0, 8);
+  const directory = join(request.root, `${source.slice(0, 16)}-${format}-${given}-v${packVersion}`);
+  const known = readDescription(directory);
+  if (known !== undefined) return describe(directory, known);
+
+  mkdirSync(request.root, { recursive: true });
+  const draft = `${directory}.${randomBytes(4).toString("hex")}.tmp`;
+  mkdirSync(draft);
+  try {
+    const smoothingHash = await writePack(request, draft);
+    const description: PackDescription = { version: packVersion, format, source, smoothingHash };
+    writeFileSync(join(draft, "pack.json"), JSON.stringify(description, undefined, 2));
+    if (!existsSync(directory)) renameSync(draft, directory);
+    return describe(directory, description);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOSPC") {
+      throw new JakiroError(
+        "io",
+        `The disk is full while packing the model into ${request.root}; free some space and try again.`,
+      );
+    }
+    throw error;
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+async function writePack(request: PackRequest, directory: string): Promise<string> {
+  const { checkpoint, format, progress } = request;
+  const { config } = checkpoint;
+  const steps = config.layers + 1;
+  const smooth = format !== "float32";
+  const calibration =
+    smooth && request.smoothing === undefined
+      ? new Calibration(checkpoint, request.calibrationTokens, request.threads)
+      : undefined;
+
+  const bodySink = new FileSink(join(directory, "body.bin"));
+  const layers: PackedLayer[] = [];
+  const layerSmoothings: LayerSmoothing[] = [];
+  for (let index = 0; index < config.layers; index++) {
+    progress?.(index, steps);
+    const weights = readLayer(checkpoint, index);
+    let smoothing = request.smoothing?.layers[index];
+    if (calibration !== undefined) smoothing = layerSmoothing(config, await calibration.advance(weights), weights);
+    if (smoothing !== undefined) layerSmoothings.push(smoothing);
+    layers.push(packLayer(bodySink, `layers.${index}`, format, weights, smooth ? smoothing : undefined));
+    await new Promise(setImmediate);
+  }
+  const outputNorm = readVector(checkpoint, "outputNorm");
+  writeFileSync(
+    join(directory, "body.onnx"),
+    buildBody(config, layers, packVector(bodySink, "output_norm", outputNorm)),
+  );
+  bodySink.close();
+
+  progress?.(config.layers, steps);
+  const output = config.tiedEmbeddings ? "embedding" : "output";
+  let lmHeadSmoothing = request.smoothing?.lmHead;
+  if (calibration !== undefined)
+    lmHeadSmoothing = divisors(calibration.featureRanges(outputNorm), maximaOf(checkpoint, output));
+  const packer = new MatrixPacker(format, config.hidden, config.vocabulary, smooth ? lmHeadSmoothing : undefined);
+  for (const { rows, count } of chunks(checkpoint, output)) packer.addRows(rows, count);
+  const lmHeadSink = new FileSink(join(directory, "lm_head.bin"));
+  const matrix = packer.finish(lmHeadSink, "lm_head");
+  const inverse = smooth ? lmHeadSmoothing!.map((divisor) => 1 / divisor) : new Float32Array(config.hidden).fill(1);
+  writeFileSync(
+    join(directory, "lm_head.onnx"),
+    buildLmHead(config, matrix, packVector(lmHeadSink, "lm_head.unsmooth", inverse)),
+  );
+  lmHeadSink.close();
+  progress?.(steps, steps);
+
+  if (!smooth) return "none";
+  const encoded = encodeSmoothing({ layers: layerSmoothings, lmHead: lmHeadSmoothing! });
+  writeFileSync(join(directory, "smoothing.safetensors"), encoded);
+  return hashOf(encoded);
+}
+
+function* chunks(
+  checkpoint: Checkpoint,
+  name: "embedding" | "output",
+): Generator<{ rows: Float32Array; count: number }> {
+  const [total, columns] = checkpoint.shape(name);
+  const buffer = new Float32Array(Math.min(rowsAtATime, total) * columns);
+  for (let first = 0; first < total; first += rowsAtATime) {
+    const count = Math.min(rowsAtATime, total - first);
+    yield { rows: checkpoint.readRows(name, first, count, buffer), count };
+  }
+}
+
+function maximaOf(checkpoint: Checkpoint, name: "embedding" | "output"): Float32Array {
+  const inputs = checkpoint.shape(name)[1];
+  const maxima = new Float32Array(inputs);
+  for (const { rows, count } of chunks(checkpoint, name))
+    columnMaxima([{ outputs: count, inputs, values: rows }], maxima);
+  return maxima;
+}
+
+function readDescription(directory: string): PackDescription | undefined {
+  try {
+    const description = JSON.parse(readFileSync(join(directory, "pack.json"), "utf8")) as PackDescription;
+    return description.version === packVersion ? description : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function describe(directory: string, { smoothingHash }: PackDescription): PackedTarget {
+  return { directory, body: join(directory, "body.onnx"), lmHead: join(directory, "lm_head.onnx"), smoothingHash };
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}

@@ -1,0 +1,37 @@
+import type { ModelConfig } from "../model/checkpoint.ts";
+
+/** Rows of one target forward: a tree of new tokens that hangs on the last committed token. */
+export interface TokenRows {
+  readonly tokens: ArrayLike<number>;
+  /** Row index of each row's parent, always smaller than the row's own; -1 hangs on the committed sequence's end. */
+  readonly parents: ArrayLike<number>;
+}
+
+/** What the forward must produce beside features: nothing, each row's most probable token, or full logits. */
+export type LogitsMode = "none" | "argmax" | "logits";
+
+export interface ForwardResult {
+  /** Last hidden state after the final norm, [rows, hidden]. */
+  readonly features: Float32Array;
+  /** Most probable next token of each row in `logitRows` order, ties to the smaller id. */
+  readonly argmax?: Int32Array;
+  /** [logitRows.length, vocabulary]. */
+  readonly logits?: Float32Array;
+}
+
+/**
+ * One sequence's state on a device: committed tokens and their KV cache. Row results depend neither on how many rows run
+ * together, nor on which tokens were committed before and which are rows now (design.md 3.5): lossless verification rests on it.
+ */
+export interface TargetSequence {
+  readonly config: ModelConfig;
+  /** Tokens committed to the KV cache, in order. */
+  readonly tokens: readonly number[];
+  readonly capacity: number;
+  /** Runs all rows in one forward. `logitRows` (default: all rows) names the rows that need `mode`'s output. */
+  forward(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult>;
+  /** Appends these rows of the last forward (a path from the root, in order) to the committed sequence. */
+  commit(rows: ArrayLike<number>): void;
+  /** Forgets every committed token from `length` on. */
+  trim(length: number): void;
+}
