@@ -48,7 +48,7 @@ export class Calibration {
   async advance(weights: LayerWeights): Promise<LayerRanges> {
     const { config } = this.checkpoint;
     const sink = new MemorySink();
-    const layer = packLayer(sink, "layer", "float32", weights);
+    const layer = packLayer(sink, "layer", "float32", config.headDim, weights);
     const points = ["qkv", "o", "gateUp", "down"] as const;
     const graph = buildBody(config, [layer], undefined, (g) => (point, input) => {
       const maximum = g.node("ReduceMax", [g.node("Abs", [input]), g.integers([0])], { keepdims: 0 });

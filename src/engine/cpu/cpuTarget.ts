@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import type { ForwardResult, LogitsMode, TargetSequence, TokenRows } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
@@ -6,6 +8,7 @@ import { KvCache } from "./kvCache.ts";
 import type { PackedTarget } from "./packTarget.ts";
 import { RotaryTable } from "./rotary.ts";
 import { floatTensor, integerTensor, openSession } from "./session.ts";
+import { decodeSmoothing } from "./smoothingFile.ts";
 import { bodyNames, lmHeadNames } from "./targetGraph.ts";
 import { rowDepths, treeBias } from "./treeMask.ts";
 
@@ -26,6 +29,12 @@ export class CpuTarget {
     const body = await openSession(packed.body, { threads });
     const lmHead = await openSession(packed.lmHead, { threads });
     return new CpuTarget(checkpoint, packed, body, lmHead);
+  }
+
+  /** Divisors that bring features to one size, [hidden]; undefined where the pack has none (float32). */
+  get featureSmoothing(): Float32Array | undefined {
+    const path = join(this.packed.directory, "smoothing.safetensors");
+    return existsSync(path) ? decodeSmoothing(path).lmHead : undefined;
   }
 
   /** A fresh sequence of at most `capacity` tokens. */

@@ -99,7 +99,9 @@ export class KvCache {
   }
 
   private relayout(bucket: number): void {
-    const { kvHeads, headDim, currentBucket, length } = this;
+    const { kvHeads, headDim, currentBucket } = this;
+    // Rows beyond the counted ones may have been written for the current round: they move too.
+    const length = Math.min(currentBucket, bucket);
     for (const [index, old] of this.layers.entries()) {
       const fresh = this.allocate(bucket);
       for (let channel = 0; channel < kvHeads * headDim; channel++) {

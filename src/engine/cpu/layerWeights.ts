@@ -52,6 +52,7 @@ export function packLayer(
   sink: WeightSink,
   name: string,
   format: WeightFormat,
+  headDim: number,
   weights: LayerWeights,
   smoothing?: LayerSmoothing,
 ): PackedLayer {
@@ -65,7 +66,7 @@ export function packLayer(
     divideRows(up, smoothing.down);
     const firstValue = q.outputs + k.outputs;
     qkvBias = qkvBias?.map((bias, i) => (i < firstValue ? bias : bias / smoothing.o[i - firstValue]!));
-    perQuery = shareOverGroup(smoothing.o, q.outputs / v.outputs, smoothing.headDim);
+    perQuery = shareOverGroup(smoothing.o, q.outputs / v.outputs, headDim);
   }
   const pack = (part: string, matrices: readonly DenseMatrix[], scale?: Float32Array) =>
     packMatrix(sink, `${name}.${part}`, format, matrices, scale);

@@ -1,10 +1,10 @@
-import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { JakiroError } from "../errors.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import { Calibration } from "./calibrate.ts";
 import { packLayer, readLayer, readVector } from "./layerWeights.ts";
+import { writeOnce } from "./packDirectory.ts";
 import { MatrixPacker, type WeightFormat } from "./packMatrix.ts";
 import { columnMaxima, divisors, layerSmoothing, type LayerSmoothing, type Smoothing } from "./smoothing.ts";
 import { encodeSmoothing } from "./smoothingFile.ts";
@@ -40,7 +40,6 @@ export interface PackedTarget {
 }
 
 interface PackDescription {
-  readonly version: number;
   readonly format: WeightFormat;
   readonly source: string;
   readonly smoothingHash: string;
@@ -52,29 +51,13 @@ export async function packTarget(request: PackRequest): Promise<PackedTarget> {
   const source = await checkpoint.contentHash();
   const given = request.smoothing === undefined ? "own" : hashOf(encodeSmoothing(request.smoothing)).slice(0, 8);
   const directory = join(request.root, `${source.slice(0, 16)}-${format}-${given}-v${packVersion}`);
-  const known = readDescription(directory);
-  if (known !== undefined) return describe(directory, known);
-
-  mkdirSync(request.root, { recursive: true });
-  const draft = `${directory}.${randomBytes(4).toString("hex")}.tmp`;
-  mkdirSync(draft);
-  try {
+  await writeOnce(directory, async (draft) => {
     const smoothingHash = await writePack(request, draft);
-    const description: PackDescription = { version: packVersion, format, source, smoothingHash };
+    const description: PackDescription = { format, source, smoothingHash };
     writeFileSync(join(draft, "pack.json"), JSON.stringify(description, undefined, 2));
-    if (!existsSync(directory)) renameSync(draft, directory);
-    return describe(directory, description);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOSPC") {
-      throw new JakiroError(
-        "io",
-        `The disk is full while packing the model into ${request.root}; free some space and try again.`,
-      );
-    }
-    throw error;
-  } finally {
-    rmSync(draft, { recursive: true, force: true });
-  }
+  });
+  const { smoothingHash } = JSON.parse(readFileSync(join(directory, "pack.json"), "utf8")) as PackDescription;
+  return { directory, body: join(directory, "body.onnx"), lmHead: join(directory, "lm_head.onnx"), smoothingHash };
 }
 
 async function writePack(request: PackRequest, directory: string): Promise<string> {
@@ -96,7 +79,9 @@ async function writePack(request: PackRequest, directory: string): Promise<strin
     let smoothing = request.smoothing?.layers[index];
     if (calibration !== undefined) smoothing = layerSmoothing(config, await calibration.advance(weights), weights);
     if (smoothing !== undefined) layerSmoothings.push(smoothing);
-    layers.push(packLayer(bodySink, `layers.${index}`, format, weights, smooth ? smoothing : undefined));
+    layers.push(
+      packLayer(bodySink, `layers.${index}`, format, config.headDim, weights, smooth ? smoothing : undefined),
+    );
     await new Promise(setImmediate);
   }
   const outputNorm = readVector(checkpoint, "outputNorm");
@@ -147,19 +132,6 @@ function maximaOf(checkpoint: Checkpoint, name: "embedding" | "output"): Float32
   for (const { rows, count } of chunks(checkpoint, name))
     columnMaxima([{ outputs: count, inputs, values: rows }], maxima);
   return maxima;
-}
-
-function readDescription(directory: string): PackDescription | undefined {
-  try {
-    const description = JSON.parse(readFileSync(join(directory, "pack.json"), "utf8")) as PackDescription;
-    return description.version === packVersion ? description : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function describe(directory: string, { smoothingHash }: PackDescription): PackedTarget {
-  return { directory, body: join(directory, "body.onnx"), lmHead: join(directory, "lm_head.onnx"), smoothingHash };
 }
 
 function hashOf(bytes: Uint8Array): string {

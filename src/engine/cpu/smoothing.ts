@@ -7,7 +7,6 @@ import type { DenseMatrix } from "./packMatrix.ts";
  * the weights, so that both survive eight bits.
  */
 export interface LayerSmoothing {
-  readonly headDim: number;
   readonly qkv: Float32Array; // [hidden]
   readonly o: Float32Array; // [kvHeads * headDim], shared over the query heads of a group
   readonly gateUp: Float32Array; // [hidden]
@@ -30,7 +29,6 @@ export interface LayerRanges {
 export function layerSmoothing(config: ModelConfig, ranges: LayerRanges, weights: LayerWeights): LayerSmoothing {
   const { q, k, v, o, gate, up, down } = weights.linear;
   return {
-    headDim: config.headDim,
     qkv: divisors(ranges.qkv, columnMaxima([q, k, v])),
     o: divisors(maximumOverGroup(config, ranges.o), maximumOverGroup(config, columnMaxima([o]))),
     gateUp: divisors(ranges.gateUp, columnMaxima([gate, up])),

@@ -1,7 +1,7 @@
 import type { TokenRows } from "../decoding/target.ts";
 
 /** Far below every score, yet finite: a row's own position is always visible, so no row is masked throughout. */
-const masked = -1e30;
+export const masked = -1e30;
 
 /** Depth of each row in its tree: 0 for rows that hang on the committed sequence. */
 export function rowDepths(parents: ArrayLike<number>): Int32Array {

@@ -1,0 +1,109 @@
+import type { LanguageFamily } from "./languages.ts";
+
+export interface Bracket {
+  readonly char: string;
+  /** Offset into the scanned text. */
+  readonly offset: number;
+}
+
+export interface BracketScan {
+  /** Opened in this text and not closed in it, outermost first. */
+  readonly open: readonly Bracket[];
+  /** Closed in this text without having been opened in it. */
+  readonly unmatched: readonly Bracket[];
+  /** The delimiter of the string that is still open at the end. */
+  readonly openString: string | undefined;
+  /** The text without comments and with empty strings: what tells how a statement ends. */
+  readonly code: string;
+  /** How things stand at the beginning of each line of the text. */
+  readonly lines: readonly LineState[];
+}
+
+export interface LineState {
+  readonly open: readonly Bracket[];
+  readonly insideString: boolean;
+}
+
+const closes: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
+
+/**
+ * Brackets of a piece of code outside strings and comments. A quote that is not closed on its line counts as an ordinary
+ * character (lifetimes, apostrophes) unless it is the last line's: there the rest may still be to come.
+ */
+export function scanBrackets(text: string, family: LanguageFamily): BracketScan {
+  const open: Bracket[] = [];
+  const unmatched: Bracket[] = [];
+  const lines: LineState[] = [{ open: [], insideString: false }];
+  let openString: string | undefined;
+  let code = "";
+  let offset = 0;
+  while (offset < text.length) {
+    const string = stringAt(text, offset, family);
+    const skipped = string === undefined ? commentEnd(text, offset, family) : (string.end ?? text.length);
+    if (skipped !== undefined) {
+      for (let at = text.indexOf("\n", offset); at >= 0 && at < skipped; at = text.indexOf("\n", at + 1))
+        lines.push({ open: [...open], insideString: string !== undefined });
+      if (string !== undefined) code += string.delimiter;
+      if (string?.end !== undefined) code += string.delimiter;
+      else openString = string?.delimiter;
+      offset = skipped;
+      continue;
+    }
+    const char = text[offset]!;
+    const opener = closes[char];
+    if (char === "(" || char === "[" || char === "{") open.push({ char, offset });
+    else if (opener !== undefined && open.at(-1)?.char === opener) open.pop();
+    else if (opener !== undefined) unmatched.push({ char, offset });
+    else if (char === "\n") lines.push({ open: [...open], insideString: false });
+    code += char;
+    offset += 1;
+  }
+  return { open, unmatched, openString, code, lines };
+}
+
+/** A line's code without its comment and outer white space. */
+export function codeOf(line: string, family: LanguageFamily): string {
+  return scanBrackets(line, family).code.trim();
+}
+
+function commentEnd(text: string, offset: number, family: LanguageFamily): number | undefined {
+  if (family === "braces" && text.startsWith("/*", offset)) return endOf(text, "*/", offset + 2);
+  if (family === "markup" && text.startsWith("<!--", offset)) return endOf(text, "-->", offset + 4);
+  const hash = (family === "indentation" || family === "keywords") && text[offset] === "#";
+  if (!hash && !(family === "braces" && text.startsWith("//", offset) && text[offset - 1] !== ":")) return undefined;
+  const end = text.indexOf("\n", offset);
+  return end < 0 ? text.length : end;
+}
+
+function endOf(text: string, mark: string, from: number): number {
+  const found = text.indexOf(mark, from);
+  return found < 0 ? text.length : found + mark.length;
+}
+
+interface StringSpan {
+  readonly delimiter: string;
+  readonly end: number | undefined;
+}
+
+function stringAt(text: string, offset: number, family: LanguageFamily): StringSpan | undefined {
+  const char = text[offset]!;
+  if (family === "markup" || family === "prose" || !(char === '"' || char === "'" || char === "`")) return undefined;
+  const triple = char.repeat(3);
+  if (family === "indentation" && text.startsWith(triple, offset))
+    return { delimiter: triple, end: closeOf(text, triple, offset + 3, true) };
+  const multiline = char === "`" && family === "braces";
+  if (char === "`" && !multiline) return undefined;
+  const end = closeOf(text, char, offset + 1, multiline);
+  const unclosedOnEarlierLine = end === undefined && !multiline && text.includes("\n", offset);
+  const loneApostrophe = end === undefined && char === "'" && family === "braces";
+  return unclosedOnEarlierLine || loneApostrophe ? undefined : { delimiter: char, end };
+}
+
+function closeOf(text: string, delimiter: string, from: number, multiline: boolean): number | undefined {
+  for (let offset = from; offset < text.length; offset++) {
+    if (text[offset] === "\\") offset += 1;
+    else if (text[offset] === "\n" && !multiline) return undefined;
+    else if (text.startsWith(delimiter, offset)) return offset + delimiter.length;
+  }
+  return undefined;
+}

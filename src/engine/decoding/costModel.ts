@@ -1,0 +1,93 @@
+/** Share of a deviation that one observation moves the nearest measured size by. */
+const learningRate = 0.1;
+/** Part of it that moves all sizes: a machine that slows down or a longer context slows every size. */
+const commonShare = 0.3;
+/** An observation off by more than this factor counts as off by this factor: a machine that sleeps is no slow machine. */
+const largestRatio = 2;
+
+/** What was measured at load, in milliseconds. */
+export interface MeasuredCosts {
+  /** Time of one verification by rows; rows rise, the first entry is one row: plain decoding. */
+  readonly verify: readonly { readonly rows: number; readonly ms: number }[];
+  /** Time of each draft level's forward, first level first; deeper levels cost what the last one does. Empty without a head. */
+  readonly draft: readonly number[];
+  /** Work of a speculative round besides forwards: building, ranking and walking the tree. */
+  readonly overheadMs: number;
+}
+
+/** Costs of draft and verification on this machine, kept current by what rounds really take. */
+export class CostModel {
+  readonly #rows: readonly number[];
+  readonly #measured: number[];
+  /** Running maximum of #measured: more rows never look cheaper. */
+  #monotone: number[];
+  readonly #draft: number[];
+  #overhead: number;
+
+  constructor({ verify, draft, overheadMs }: MeasuredCosts) {
+    this.#rows = verify.map(({ rows }) => rows);
+    this.#measured = verify.map(({ ms }) => ms);
+    this.#monotone = runningMaximum(this.#measured);
+    this.#draft = [...draft];
+    this.#overhead = overheadMs;
+  }
+
+  get overheadMs(): number {
+    return this.#overhead;
+  }
+
+  /** One token of plain decoding. */
+  get plainMs(): number {
+    return this.verifyMs(1);
+  }
+
+  /** A verification of so many rows, root included: linear between measured sizes and beyond the largest. */
+  verifyMs(rows: number): number {
+    const [above, share] = this.#place(rows);
+    const below = this.#monotone[above - 1]!;
+    return below + share * ((this.#monotone[above] ?? below) - below);
+  }
+
+  /** One draft forward; level 0 is the first. 0 without a head. */
+  draftMs(level: number): number {
+    return this.#draft[Math.min(level, this.#draft.length - 1)] ?? 0;
+  }
+
+  observeVerify(rows: number, ms: number): void {
+    const ratio = boundedRatio(ms, this.verifyMs(rows));
+    const [above, share] = this.#place(rows);
+    this.#measured.forEach((known, i) => {
+      const nearness = i === above ? Math.min(1, share) : i === above - 1 ? Math.max(0, 1 - share) : 0;
+      this.#measured[i] = known * (1 + learningRate * (commonShare + (1 - commonShare) * nearness) * (ratio - 1));
+    });
+    this.#monotone = runningMaximum(this.#measured);
+  }
+
+  observeDraft(level: number, ms: number): void {
+    if (this.#draft.length === 0) return;
+    const slot = Math.min(level, this.#draft.length - 1);
+    this.#draft[slot] = this.#draft[slot]! * (1 + learningRate * (boundedRatio(ms, this.#draft[slot]!) - 1));
+  }
+
+  observeOverhead(ms: number): void {
+    this.#overhead += learningRate * (Math.min(ms, largestRatio * this.#overhead + 1) - this.#overhead);
+  }
+
+  /** Index of the upper end of the measured segment for `rows`, and how far along it lies (beyond the last: above 1). */
+  #place(rows: number): readonly [above: number, share: number] {
+    let above = 1;
+    while (above < this.#rows.length - 1 && this.#rows[above]! < rows) above++;
+    const below = this.#rows[above - 1]!;
+    const width = (this.#rows[above] ?? Number.POSITIVE_INFINITY) - below;
+    return [above, Math.max(0, rows - below) / width];
+  }
+}
+
+function runningMaximum(values: readonly number[]): number[] {
+  let largest = 0;
+  return values.map((value) => (largest = Math.max(largest, value)));
+}
+
+function boundedRatio(observed: number, expected: number): number {
+  return Math.min(Math.max(observed / expected, 1 / largestRatio), largestRatio);
+}

@@ -1,0 +1,153 @@
+import { JakiroError } from "../errors.ts";
+import { acceptPath } from "./acceptance.ts";
+import { chooseToken, type SamplingOptions } from "./sampling.ts";
+import { DecodingStatistics } from "./statistics.ts";
+import type { Strategy } from "./strategy.ts";
+import type { ForwardResult, LogitsMode, TargetSequence } from "./target.ts";
+
+export interface DecodeRequest {
+  readonly prompt: readonly number[];
+  readonly maxTokens: number;
+  readonly sampling: SamplingOptions;
+  readonly endTokens: ReadonlySet<number>;
+  readonly signal?: AbortSignal;
+  /** Prompt tokens processed so far, of those that were not cached. */
+  readonly onPrefill?: (done: number, total: number) => void;
+  /** Called with tokens as they are accepted, end tokens left out; true ends the generation. */
+  readonly onTokens?: (tokens: readonly number[]) => boolean;
+}
+
+/** "end": the model ended the text; "stop": `onTokens` did; "context": no room is left. */
+export type FinishReason = "end" | "length" | "stop" | "context" | "cancelled";
+
+export interface DecodeResult {
+  /** Emitted tokens; an end token is the last one where there is one. */
+  readonly tokens: readonly number[];
+  readonly finishReason: FinishReason;
+  /** Prompt tokens whose KV was still there. */
+  readonly cachedTokens: number;
+  readonly statistics: DecodingStatistics;
+}
+
+/** Rows of one prefill forward: bounds both the memory a forward takes and the wait for a cancellation. */
+const prefillRows = 128;
+
+/**
+ * Generates text: prefill, then rounds of draft, verify, accept. Plain decoding is the same loop with the root as its only row,
+ * and both choose every token with the same function from the same bits, so that speculation changes no output.
+ */
+export async function decode(
+  sequence: TargetSequence,
+  strategy: Strategy,
+  request: DecodeRequest,
+): Promise<DecodeResult> {
+  const { prompt, sampling, endTokens, signal } = request;
+  if (prompt.length === 0)
+    throw new JakiroError("usage", "There is nothing to continue: give a prompt of at least one token.");
+  if (prompt.length >= sequence.capacity) {
+    const room = `${prompt.length} tokens are more than the context of ${sequence.capacity} holds`;
+    throw new JakiroError("usage", `The prompt is too long: ${room}; shorten it.`);
+  }
+  const statistics = new DecodingStatistics();
+  const mode: LogitsMode = sampling.temperature > 0 ? "logits" : "argmax";
+  const tokens: number[] = [];
+
+  const kept = commonPrefix(sequence.tokens, prompt);
+  sequence.trim(kept);
+  strategy.start(prompt, kept);
+  const prefill = await processPrompt(sequence, strategy, request, kept, mode);
+  if (prefill === undefined) return finish("cancelled");
+  let root = choose(prefill.last, 0, prompt.length);
+  strategy.emitted(root);
+  statistics.recordPrefill(prefill.milliseconds);
+  let reason = emit([root]);
+
+  while (reason === undefined) {
+    if (signal?.aborted) return finish("cancelled");
+    const rows = await strategy.propose(root);
+    statistics.recordDraft(rows.draftForwards, rows.draftMs);
+    if (signal?.aborted) return finish("cancelled");
+
+    const start = performance.now();
+    const verified = await sequence.forward(rows, mode);
+    const verifyMs = performance.now() - start;
+
+    const limit = Math.min(request.maxTokens - tokens.length, sequence.capacity - sequence.tokens.length - 1);
+    const firstPosition = sequence.tokens.length + 1;
+    const accepted = acceptPath(rows, (row, position) => choose(verified, row, position), firstPosition, {
+      endTokens,
+      limit,
+    });
+    sequence.commit(accepted.path);
+    if (strategy.wantsFeatures) {
+      const committed = accepted.path.map((row) => rows.tokens[row]!);
+      strategy.extend(committed, gather(verified.features, sequence.config.hidden, accepted.path));
+    }
+    for (const token of accepted.tokens) strategy.emitted(token);
+    strategy.settle(rows, accepted, verifyMs);
+    statistics.recordRound(rows, accepted, verifyMs);
+    root = accepted.tokens.at(-1)!;
+    reason = emit(accepted.tokens);
+  }
+  return finish(reason);
+
+  /** The one way a token is ever chosen: from the row of its own context, keyed by its absolute position. */
+  function choose(result: ForwardResult, row: number, position: number): number {
+    if (result.argmax !== undefined) return result.argmax[row]!;
+    const { vocabulary } = sequence.config;
+    return chooseToken(result.logits!.subarray(row * vocabulary, (row + 1) * vocabulary), sampling, position);
+  }
+
+  function emit(fresh: readonly number[]): FinishReason | undefined {
+    tokens.push(...fresh);
+    const ended = endTokens.has(fresh.at(-1)!);
+    const text = ended ? fresh.slice(0, -1) : fresh;
+    const stopped = text.length > 0 && request.onTokens?.(text) === true;
+    if (ended) return "end";
+    if (stopped) return "stop";
+    if (tokens.length >= request.maxTokens) return "length";
+    return sequence.tokens.length + 1 >= sequence.capacity ? "context" : undefined;
+  }
+
+  function finish(finishReason: FinishReason): DecodeResult {
+    statistics.finish();
+    return { tokens, finishReason, cachedTokens: kept, statistics };
+  }
+}
+
+/** Commits the prompt in chunks; undefined where it was cancelled on the way (what was committed stays for the next request). */
+async function processPrompt(
+  sequence: TargetSequence,
+  strategy: Strategy,
+  { prompt, signal, onPrefill }: DecodeRequest,
+  kept: number,
+  mode: LogitsMode,
+): Promise<{ last: ForwardResult; milliseconds: number } | undefined> {
+  const start = performance.now();
+  for (let first = kept; ; first += prefillRows) {
+    if (signal?.aborted) return undefined;
+    const chunk = prompt.slice(first, first + prefillRows);
+    const end = first + chunk.length;
+    const isLast = end === prompt.length;
+    const rows = { tokens: chunk, parents: chunk.map((_, i) => i - 1) };
+    const result = await sequence.forward(rows, isLast ? mode : "none", [chunk.length - 1]);
+    sequence.commit([...chunk.keys()]);
+    if (strategy.wantsFeatures) strategy.extend(chunk, result.features);
+    onPrefill?.(end - kept, prompt.length - kept);
+    if (isLast) return { last: result, milliseconds: performance.now() - start };
+  }
+}
+
+/** Committed tokens that the prompt starts with; at least one prompt token is left to be run, since its logits are needed. */
+function commonPrefix(committed: readonly number[], prompt: readonly number[]): number {
+  const limit = Math.min(committed.length, prompt.length - 1);
+  let length = 0;
+  while (length < limit && committed[length] === prompt[length]) length++;
+  return length;
+}
+
+function gather(values: Float32Array, width: number, rows: readonly number[]): Float32Array {
+  const gathered = new Float32Array(rows.length * width);
+  for (const [i, row] of rows.entries()) gathered.set(values.subarray(row * width, (row + 1) * width), i * width);
+  return gathered;
+}

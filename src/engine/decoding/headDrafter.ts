@@ -1,0 +1,183 @@
+import { type Calibration, headClaim } from "./calibration.ts";
+import type { Candidates, DraftHead, HeadOutputs } from "./draftHead.ts";
+import { type DraftTree, draftSources, type Frontier, rootNode } from "./tree.ts";
+
+/** How far a head may grow a tree in one round. */
+export interface GrowthPlan {
+  /** Levels below the root. */
+  readonly depth: number;
+  /** Children per expanded node, and nodes expanded per level. */
+  readonly branching: number;
+  /** Asked after each level with what has grown so far; false ends the drafting. */
+  readonly deepen?: (tree: DraftTree, forwards: number) => boolean;
+}
+
+/** Rows of a prompt that the head takes in one forward. */
+const chunkRows = 256;
+
+/**
+ * Grows the tree of jakiro.md section 2: a first forward over the accepted tokens, autoregressive levels over the best
+ * frontier, and with a Jakiro head one parallel level from the last forward's contrastive outputs.
+ */
+export class HeadDrafter {
+  private readonly tokens: number[] = [];
+  /** The target's feature at every committed token, [capacity, hidden]. */
+  private features = new Float32Array(0);
+  /** Tests set this to see the fault of the released code: contrastive rows taken by frontier index, not by parent. */
+  wrongParentRows = false;
+
+  constructor(
+    private readonly head: DraftHead,
+    private readonly calibration: Calibration,
+  ) {}
+
+  /**
+   * Tells of committed tokens, in order, with the target's features [tokens.length, hidden] at each of them. The token that
+   * follows the last one is not committed yet: it is the root of the next tree.
+   */
+  extend(tokens: ArrayLike<number>, features: Float32Array): void {
+    const { hidden } = this.head;
+    const start = this.tokens.length * hidden;
+    const needed = start + tokens.length * hidden;
+    if (needed > this.features.length) {
+      const larger = new Float32Array(Math.max(needed, this.features.length * 2, 256 * hidden));
+      larger.set(this.features);
+      this.features = larger;
+    }
+    this.features.set(features.subarray(0, tokens.length * hidden), start);
+    for (let i = 0; i < tokens.length; i++) this.tokens.push(tokens[i]!);
+  }
+
+  /** Forgets every committed token from `length` on. */
+  trim(length: number): void {
+    this.tokens.length = Math.min(this.tokens.length, length);
+    // Row t holds token t + 1, so a row whose token goes has to go too.
+    this.head.trim(Math.max(0, length - 1));
+  }
+
+  /** Grows the tree below its root and returns the number of draft forwards that took. */
+  async draft(tree: DraftTree, plan: GrowthPlan): Promise<number> {
+    const { head } = this;
+    const parallel = head.kind === "jakiro" && plan.depth > 1;
+    const forwardLimit = parallel ? plan.depth - 1 : plan.depth;
+    let outputs = await this.catchUp(tree.token(rootNode));
+    let forwards = 1;
+    let frontier: Frontier = { nodes: Int32Array.of(rootNode), parentRows: Int32Array.of(0) };
+    /** Round row of each expanded node, and the rows of its ancestors. */
+    const lineage = new Map<number, readonly number[]>([[rootNode, []]]);
+    let exploredRows = 0;
+
+    for (;;) {
+      const feature = await this.addChildren(tree, frontier, outputs, plan.branching);
+      const parents = frontier.nodes;
+      frontier = tree.nextFrontier(parents, plan.branching);
+      if (forwards === forwardLimit || frontier.nodes.length === 0 || plan.deepen?.(tree, forwards) === false) {
+        if (parallel) await this.addParallelLevel(tree, frontier, outputs, plan.branching);
+        return forwards;
+      }
+      const firstRow = exploredRows;
+      const ancestors = Array.from(frontier.nodes, (node) => lineage.get(tree.parent(node))!);
+      for (const [i, node] of frontier.nodes.entries()) lineage.set(node, [...ancestors[i]!, firstRow + i]);
+      exploredRows += frontier.nodes.length;
+      outputs = await head.explore(
+        {
+          tokens: frontier.nodes.map((node) => tree.token(node)),
+          features: feature(frontier),
+          positions: frontier.nodes.map((node) => this.tokens.length - 1 + tree.depth(node)),
+          outputRows: Array.from(frontier.nodes.keys()),
+        },
+        ancestors,
+      );
+      forwards++;
+    }
+  }
+
+  /** Feeds the head what was committed since the last round, up to the pair (last feature, root). */
+  private async catchUp(root: number): Promise<HeadOutputs> {
+    const { head } = this;
+    const { hidden } = head;
+    // The last row's token was the root of an earlier round whose KV is kept; a round may be repeated after a trim.
+    head.trim(this.tokens.length - 1);
+    let outputs: HeadOutputs | undefined;
+    for (let first = head.length; first < this.tokens.length; first += chunkRows) {
+      const end = Math.min(first + chunkRows, this.tokens.length);
+      const tokens = [...this.tokens.slice(first + 1, end + 1), ...(end === this.tokens.length ? [root] : [])];
+      outputs = await head.append({
+        tokens,
+        features: this.features.subarray(first * hidden, end * hidden),
+        positions: tokens.map((_, i) => first + i),
+        outputRows: [tokens.length - 1],
+      });
+    }
+    return outputs!;
+  }
+
+  /**
+   * Gives each frontier node its best children and returns how to find the feature a child carries on: its parent's mixture,
+   * or with two branches the one that proposed it (of both, the more probable one).
+   */
+  private async addChildren(
+    tree: DraftTree,
+    { nodes }: Frontier,
+    outputs: HeadOutputs,
+    branching: number,
+  ): Promise<(next: Frontier) => Float32Array> {
+    const { hidden } = this.head;
+    const variants = this.head.kind === "jakiro-star" ? outputs.branches! : [outputs.mixture];
+    const proposer = new Map<number, { variant: number; logProbability: number }>();
+    for (const [variant, rows] of variants.entries()) {
+      const candidates = await this.head.candidates(rows, branching);
+      this.addCandidates(
+        tree,
+        nodes,
+        (i) => i,
+        candidates,
+        (child, logProbability) => {
+          const known = proposer.get(child);
+          if (known === undefined || logProbability > known.logProbability)
+            proposer.set(child, { variant, logProbability });
+        },
+      );
+    }
+    return (next) => {
+      const features = new Float32Array(next.nodes.length * hidden);
+      for (const [i, node] of next.nodes.entries()) {
+        const rows = variants[proposer.get(node)?.variant ?? 0]!;
+        const row = next.parentRows[i]!;
+        features.set(rows.subarray(row * hidden, (row + 1) * hidden), i * hidden);
+      }
+      return features;
+    };
+  }
+
+  /** Children of the frontier from the contrastive outputs of the forward that proposed the frontier: the row of each node's parent. */
+  private async addParallelLevel(
+    tree: DraftTree,
+    frontier: Frontier,
+    outputs: HeadOutputs,
+    branching: number,
+  ): Promise<void> {
+    const candidates = await this.head.candidates(outputs.contrast!, branching);
+    const rows = candidates.tokens.length / candidates.count;
+    const rowOf = (i: number) => (this.wrongParentRows ? i % rows : frontier.parentRows[i]!);
+    this.addCandidates(tree, frontier.nodes, rowOf, candidates);
+  }
+
+  private addCandidates(
+    tree: DraftTree,
+    parents: Int32Array,
+    rowOf: (parentIndex: number) => number,
+    { count, tokens, logProbabilities }: Candidates,
+    added?: (child: number, logProbability: number) => void,
+  ): void {
+    for (const [i, parent] of parents.entries()) {
+      const depth = tree.depth(parent) + 1;
+      for (let j = rowOf(i) * count; j < (rowOf(i) + 1) * count; j++) {
+        const logProbability = logProbabilities[j]!;
+        const claim = headClaim(Math.exp(logProbability), depth);
+        const child = this.calibration.propose(tree, parent, tokens[j]!, draftSources.head, claim);
+        added?.(child, logProbability);
+      }
+    }
+  }
+}

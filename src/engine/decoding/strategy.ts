@@ -1,0 +1,154 @@
+import type { AcceptedPath } from "./acceptance.ts";
+import { LevelAcceptance, planTree, shouldDeepen, tokensPerMillisecond } from "./budget.ts";
+import { Calibration } from "./calibration.ts";
+import type { CostModel } from "./costModel.ts";
+import type { DraftHead } from "./draftHead.ts";
+import { type GrowthPlan, HeadDrafter } from "./headDrafter.ts";
+import { HeadGate } from "./headGate.ts";
+import { LookupDrafter } from "./lookup.ts";
+import { DraftTree, type VerificationRows } from "./tree.ts";
+
+export const methods = ["auto", "plain", "jakiro", "jakiro-star", "eagle", "lookup"] as const;
+export type Method = (typeof methods)[number];
+
+/** Sizes that a user may fix; what is left open follows from measured costs and running acceptance. */
+export interface TreeSizes {
+  /** Rows of a verification, root included. */
+  readonly nodes?: number;
+  readonly depth?: number;
+  readonly branching?: number;
+}
+
+export interface StrategyParts {
+  readonly method: Method;
+  readonly cost: CostModel;
+  readonly sizes: TreeSizes;
+  readonly head: DraftHead | undefined;
+  /** Milliseconds from any fixed moment on. */
+  readonly clock?: () => number;
+}
+
+/** Most nodes a retrieved chain may have. */
+const longestChain = 48;
+/** Levels that are drafted where costs and acceptance decide how many of them. */
+const deepestLevel = 8;
+/** What a round with the head is taken to commit before one was run. */
+const expectedTokens = 2;
+
+/**
+ * Decides what each round verifies: which sources propose, how far the head drafts, how many nodes are kept. Knows nothing of
+ * devices; all methods share tree, budget and acceptance and differ only in the sources they may use.
+ */
+export class Strategy {
+  private readonly calibration = new Calibration();
+  private readonly levels = new LevelAcceptance();
+  private readonly lookup: LookupDrafter | undefined;
+  private readonly drafter: HeadDrafter | undefined;
+  private readonly gate: HeadGate;
+  private readonly tree = new DraftTree(0);
+  private readonly clock: () => number;
+  private round: { readonly start: number; draftForwards: number; draftMs: number; usedHead: boolean };
+
+  constructor(private readonly parts: StrategyParts) {
+    const { method, head, cost } = parts;
+    this.clock = parts.clock ?? (() => performance.now());
+    if (method === "lookup" || method === "auto") this.lookup = new LookupDrafter(this.calibration);
+    if (head !== undefined && method !== "plain" && method !== "lookup") {
+      this.drafter = new HeadDrafter(head, this.calibration);
+    }
+    const milliseconds = cost.verifyMs(4) + cost.draftMs(0) + cost.draftMs(1) + cost.overheadMs;
+    this.gate = new HeadGate({ tokens: expectedTokens, milliseconds });
+    this.round = { start: 0, draftForwards: 0, draftMs: 0, usedHead: false };
+  }
+
+  /** Whether features of committed tokens are of use to this strategy. */
+  get wantsFeatures(): boolean {
+    return this.drafter !== undefined;
+  }
+
+  /** Forgets what earlier requests taught: acceptance statistics and draft history. */
+  reset(): void {
+    this.calibration.reset();
+    this.levels.reset();
+    this.gate.reset();
+    this.drafter?.trim(0);
+  }
+
+  /** A new request: its whole prompt, of which the first `kept` tokens are committed already. */
+  start(prompt: readonly number[], kept: number): void {
+    this.lookup?.start([prompt]);
+    this.drafter?.trim(kept);
+  }
+
+  /** Committed tokens with the target's features, in order. */
+  extend(tokens: ArrayLike<number>, features: Float32Array): void {
+    this.drafter?.extend(tokens, features);
+  }
+
+  /** Every emitted token, in order: the last one is the root of the next round. */
+  emitted(token: number): void {
+    this.lookup?.append(token);
+  }
+
+  /** The rows of the next verification: the root alone where speculation is not expected to pay. */
+  async propose(
+    root: number,
+  ): Promise<VerificationRows & { readonly draftForwards: number; readonly draftMs: number }> {
+    const { tree } = this;
+    const { nodes } = this.parts.sizes;
+    this.round = { start: this.clock(), draftForwards: 0, draftMs: 0, usedHead: false };
+    tree.reset(root);
+    this.lookup?.draft(tree, Math.min(longestChain, (nodes ?? longestChain + 1) - 1));
+    if (this.drafter !== undefined && this.headPays()) {
+      this.round.draftForwards = await this.drafter.draft(tree, this.growth());
+      this.round.draftMs = this.clock() - this.round.start;
+      this.round.usedHead = true;
+    }
+    const rows = nodes ?? (this.parts.method === "plain" ? 1 : this.plan().rows);
+    return { ...tree.rerank(rows), draftForwards: this.round.draftForwards, draftMs: this.round.draftMs };
+  }
+
+  /** What became of the rows proposed last; `verifyMs` is the time of their forward. */
+  settle(rows: VerificationRows, accepted: AcceptedPath, verifyMs: number): void {
+    const { cost, head } = this.parts;
+    const { draftMs, draftForwards, usedHead } = this.round;
+    this.calibration.settle(rows, accepted);
+    cost.observeVerify(rows.tokens.length, verifyMs);
+    for (let level = 0; level < draftForwards; level++) cost.observeDraft(level, draftMs / draftForwards);
+    for (let depth = 1; depth <= accepted.path.length; depth++) {
+      const row = accepted.path[depth - 1]!;
+      if (rows.parents.indexOf(row) >= 0) this.levels.observe(depth, depth < accepted.path.length);
+    }
+    if (usedHead && head !== undefined) this.gate.record(accepted.tokens.length, draftMs + verifyMs + cost.overheadMs);
+  }
+
+  private plan() {
+    const ranking = this.tree.ranking();
+    return planTree(this.tree.probabilities(ranking), this.parts.cost, this.clock() - this.round.start);
+  }
+
+  /** Only `auto` may leave the head out. */
+  private headPays(): boolean {
+    if (this.parts.method !== "auto") return true;
+    return this.gate.wantsHead(tokensPerMillisecond(this.plan()), 1 / this.parts.cost.plainMs);
+  }
+
+  private growth(): GrowthPlan {
+    const { nodes, depth, branching } = this.parts.sizes;
+    const { cost } = this.parts;
+    const width = branching ?? (nodes === undefined || nodes < 12 ? 4 : nodes < 32 ? 6 : 10);
+    if (depth !== undefined || nodes !== undefined) return { depth: depth ?? (nodes! < 12 ? 4 : 6), branching: width };
+    return {
+      depth: deepestLevel,
+      branching: width,
+      deepen: (tree, forwards) => {
+        const deepest = tree
+          .ranking()
+          .filter((node) => tree.depth(node) === forwards)
+          .slice(0, width);
+        const mass = tree.probabilities(deepest).reduce((sum, probability) => sum + probability, 0);
+        return shouldDeepen(mass, this.levels.at(forwards + 1), forwards, cost, this.plan());
+      },
+    };
+  }
+}

@@ -1,0 +1,193 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import calibrationText from "../../models/calibration.txt";
+import { chooseTemplate, type FimTemplate } from "./completion/fimTemplates.ts";
+import { decodingThreads } from "./cpu/cores.ts";
+import { CpuHead } from "./cpu/cpuHead.ts";
+import { CpuTarget } from "./cpu/cpuTarget.ts";
+import { packHead } from "./cpu/packHead.ts";
+import type { WeightFormat } from "./cpu/packMatrix.ts";
+import { packTarget } from "./cpu/packTarget.ts";
+import { decodeSmoothing } from "./cpu/smoothingFile.ts";
+import { CostModel, type MeasuredCosts } from "./decoding/costModel.ts";
+import { type DecodeRequest, type DecodeResult, decode } from "./decoding/decoder.ts";
+import type { DraftHead, HeadKind } from "./decoding/draftHead.ts";
+import { type Method, Strategy, type TreeSizes } from "./decoding/strategy.ts";
+import type { TargetSequence } from "./decoding/target.ts";
+import { JakiroError } from "./errors.ts";
+import { measureDraft, measuredCosts, measureVerification } from "./measure.ts";
+import { catalogue, packageRoot } from "./model/catalogue.ts";
+import type { Checkpoint } from "./model/checkpoint.ts";
+import { HeadFile } from "./model/headFile.ts";
+import { loadTokenizer, openCheckpoint } from "./model/open.ts";
+import { cacheDirectory } from "./model/paths.ts";
+import type { Tokenizer } from "./model/tokenizer.ts";
+import type { ProgressListener } from "./progress.ts";
+
+export interface EngineOptions {
+  /** A GGUF file or a safetensors directory. */
+  readonly path: string;
+  /** A head's folder, "none", or the heads that ship with the model (default). */
+  readonly head?: string;
+  readonly format?: WeightFormat;
+  readonly threads?: number;
+  /** Longest context, in tokens; the model's own limit applies as well. */
+  readonly capacity?: number;
+  readonly progress?: ProgressListener;
+}
+
+/** Keys and values take 49 KB a token for the default model: 200 MB at this length. */
+const defaultCapacity = 4096;
+
+/** Kinds of head that `auto` takes, best first. */
+const preference: readonly HeadKind[] = ["jakiro", "jakiro-star", "eagle"];
+
+/** A loaded model with all that decodes from it. One engine serves any number of decoding sessions, one forward at a time. */
+export class Engine {
+  private readonly heads = new Map<HeadKind, Promise<{ shared: CpuHead; draft: readonly number[] }>>();
+
+  private constructor(
+    readonly options: EngineOptions,
+    readonly checkpoint: Checkpoint,
+    readonly tokenizer: Tokenizer,
+    /** The model's infilling format; undefined where it can only go on from the prefix. */
+    readonly template: FimTemplate | undefined,
+    /** Catalogue name, or the path as given. */
+    readonly modelName: string,
+    private readonly target: CpuTarget,
+    private readonly headFolders: ReadonlyMap<HeadKind, string>,
+    /** Milliseconds of a verification by rows, measured at load. */
+    readonly verifyCosts: MeasuredCosts["verify"],
+    readonly loadMs: number,
+  ) {}
+
+  static async load(options: EngineOptions): Promise<Engine> {
+    const start = performance.now();
+    const threads = options.threads ?? decodingThreads();
+    const checkpoint = openCheckpoint(options.path);
+    const tokenizer = loadTokenizer(options.path);
+    const hash = await checkpoint.contentHash();
+    const known = catalogue.find((model) => model.sha256 === hash);
+    const headsRoot = known === undefined ? undefined : join(packageRoot(), known.heads);
+    const smoothingPath = headsRoot === undefined ? undefined : join(headsRoot, "smoothing.safetensors");
+    const packed = await packTarget({
+      checkpoint,
+      format: options.format ?? "int8",
+      root: packedDirectory(),
+      ...(smoothingPath !== undefined && existsSync(smoothingPath)
+        ? { smoothing: decodeSmoothing(smoothingPath) }
+        : {}),
+      calibrationTokens: tokenizer.encode(calibrationText),
+      threads,
+      progress: (done, total) => options.progress?.({ stage: "Preparing the model", done, total, unit: "items" }),
+    });
+    const target = await CpuTarget.load(checkpoint, packed, threads);
+    const capacity = options.capacity ?? defaultCapacity;
+    const verifyCosts = await measureVerification(target.sequence(capacity));
+    const headFolders = findHeads(options.head, headsRoot, checkpoint);
+    const name = known?.name ?? options.path;
+    const loadMs = performance.now() - start;
+    const template = chooseTemplate(tokenizer);
+    return new Engine(options, checkpoint, tokenizer, template, name, target, headFolders, verifyCosts, loadMs);
+  }
+
+  get device(): "cpu" {
+    return "cpu";
+  }
+
+  get headKinds(): readonly HeadKind[] {
+    return preference.filter((kind) => this.headFolders.has(kind));
+  }
+
+  /** A sequence with its own KV cache that decodes by one method. Throws JakiroError("model") where the method's head is missing. */
+  async session(method: Method, sizes: TreeSizes = {}): Promise<DecodingSession> {
+    const kind = method === "auto" ? this.headKinds[0] : headOf(method);
+    const loaded = kind === undefined ? undefined : await this.head(kind);
+    const head: DraftHead | undefined = loaded?.shared.sequence();
+    const sequence = this.target.sequence(this.options.capacity ?? defaultCapacity);
+    const cost = () => new CostModel(measuredCosts(this.verifyCosts, loaded?.draft ?? []));
+    return new DecodingSession(sequence, () => new Strategy({ method, cost: cost(), sizes, head }));
+  }
+
+  async release(): Promise<void> {
+    await this.target.release();
+    for (const head of this.heads.values()) await (await head).shared.release();
+    this.checkpoint.close();
+  }
+
+  private head(kind: HeadKind): Promise<{ shared: CpuHead; draft: readonly number[] }> {
+    const known = this.heads.get(kind);
+    if (known !== undefined) return known;
+    const loading = this.loadHead(kind);
+    this.heads.set(kind, loading);
+    return loading;
+  }
+
+  private async loadHead(kind: HeadKind): Promise<{ shared: CpuHead; draft: readonly number[] }> {
+    const folder = this.headFolders.get(kind);
+    if (folder === undefined) {
+      throw new JakiroError(
+        "model",
+        `There is no ${kind} head for ${this.modelName}; name one with --head, or choose another method.`,
+      );
+    }
+    const file = HeadFile.open(folder, this.checkpoint.config);
+    const packed = await packHead({
+      file,
+      checkpoint: this.checkpoint,
+      featureSmoothing: this.target.featureSmoothing,
+      format: "int8",
+      root: packedDirectory(),
+    });
+    const shared = await CpuHead.load(packed, this.target, this.options.threads ?? decodingThreads());
+    return { shared, draft: await measureDraft(shared.sequence()) };
+  }
+}
+
+/** One text being decoded, again and again with changes: what its KV cache already holds is not computed anew. */
+export class DecodingSession {
+  private strategy: Strategy;
+
+  constructor(
+    private readonly sequence: TargetSequence,
+    private readonly makeStrategy: () => Strategy,
+  ) {
+    this.strategy = makeStrategy();
+  }
+
+  get capacity(): number {
+    return this.sequence.capacity;
+  }
+
+  decode(request: DecodeRequest): Promise<DecodeResult> {
+    return decode(this.sequence, this.strategy, request);
+  }
+
+  /** Forgets KV cache, draft history, acceptance statistics and observed costs, as if newly made. */
+  reset(): void {
+    this.sequence.trim(0);
+    this.strategy.reset();
+    this.strategy = this.makeStrategy();
+  }
+}
+
+export function packedDirectory(): string {
+  return join(cacheDirectory(), "packed");
+}
+
+function headOf(method: Method): HeadKind | undefined {
+  return preference.find((kind) => kind === method);
+}
+
+/** Folders of the heads to use, by kind. */
+function findHeads(
+  choice: string | undefined,
+  shipped: string | undefined,
+  checkpoint: Checkpoint,
+): ReadonlyMap<HeadKind, string> {
+  if (choice === "none") return new Map();
+  if (choice !== undefined) return new Map([[HeadFile.open(choice, checkpoint.config).config.kind, choice]]);
+  if (shipped === undefined) return new Map();
+  const present = preference.filter((kind) => existsSync(join(shipped, kind, "config.json")));
+  return new Map(present.map((kind) => [kind, join(shipped, kind)]));
+}

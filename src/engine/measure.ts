@@ -1,0 +1,70 @@
+import type { MeasuredCosts } from "./decoding/costModel.ts";
+import type { DraftHead } from "./decoding/draftHead.ts";
+import type { TargetSequence } from "./decoding/target.ts";
+
+/** Verification sizes that are timed; sizes between are interpolated. */
+const sizes = [1, 2, 4, 8, 16, 32];
+/** Cached tokens during the measurement: a short prompt's worth. */
+const contextTokens = 64;
+/** Each size is timed this often and the fastest counts: what else the machine does only adds time. */
+const repetitions = 2;
+/** Rows of a typical draft forward. */
+const draftRows = 4;
+/** Building, ranking and walking a tree, until rounds tell better. */
+const assumedOverheadMs = 0.3;
+
+/** Times verification and draft forwards on this machine. The sequence is left empty. */
+export async function measureVerification(sequence: TargetSequence): Promise<MeasuredCosts["verify"]> {
+  const token = 0;
+  const chain = (rows: number) => ({
+    tokens: new Int32Array(rows).fill(token),
+    parents: Int32Array.from({ length: rows }, (_, i) => i - 1),
+  });
+  sequence.trim(0);
+  await sequence.forward(chain(contextTokens), "none");
+  sequence.commit([...Array(contextTokens).keys()]);
+  const costs: { rows: number; ms: number }[] = [];
+  for (const rows of sizes) {
+    costs.push({ rows, ms: await fastest(() => sequence.forward(chain(rows), "argmax")) });
+  }
+  sequence.trim(0);
+  return costs;
+}
+
+/** Milliseconds of a round's first draft forward and of each later one, candidates included. The head is left empty. */
+export async function measureDraft(head: DraftHead): Promise<readonly number[]> {
+  const rowsOf = (rows: number, outputs: number, first: number) => ({
+    tokens: new Int32Array(rows),
+    features: new Float32Array(rows * head.hidden),
+    positions: Int32Array.from({ length: rows }, (_, i) => first + i),
+    outputRows: Array.from({ length: outputs }, (_, i) => rows - outputs + i),
+  });
+  head.trim(0);
+  await head.append(rowsOf(contextTokens, 1, 0));
+  const first = await fastest(async () => {
+    head.trim(contextTokens);
+    const { mixture } = await head.append(rowsOf(2, 1, contextTokens));
+    await head.candidates(mixture, draftRows);
+  });
+  const later = await fastest(async () => {
+    head.trim(contextTokens);
+    const { mixture } = await head.explore(rowsOf(draftRows, draftRows, contextTokens), Array(draftRows).fill([]));
+    await head.candidates(mixture, draftRows);
+  });
+  head.trim(0);
+  return [first, later];
+}
+
+export function measuredCosts(verify: MeasuredCosts["verify"], draft: readonly number[]): MeasuredCosts {
+  return { verify, draft, overheadMs: assumedOverheadMs };
+}
+
+async function fastest(work: () => Promise<unknown>): Promise<number> {
+  let best = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < repetitions; i++) {
+    const start = performance.now();
+    await work();
+    best = Math.min(best, performance.now() - start);
+  }
+  return best;
+}

@@ -1,0 +1,176 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { JakiroError } from "../errors.ts";
+import type { ModelConfig } from "./checkpoint.ts";
+import { readSafetensorsHeader, type SafetensorsTensor } from "./safetensors.ts";
+import { WeightFile } from "./weightFile.ts";
+
+export const headKinds = ["jakiro", "jakiro-star", "eagle"] as const;
+
+/** A draft head's `config.json`. */
+export interface HeadConfig {
+  readonly kind: (typeof headKinds)[number];
+  readonly hidden: number;
+  readonly shape: { readonly heads: number; readonly kvHeads: number; readonly headDim: number };
+  readonly rmsEpsilon: number;
+  readonly ropeBase: number;
+  readonly qkvBias: boolean;
+  /** 0 for a dense head. */
+  readonly experts: number;
+  readonly intermediate: number;
+  /** SHA-256 of the target's weights and of the smoothing under which its features were made, where the card names them. */
+  readonly targetHash?: string;
+  readonly smoothingHash?: string;
+}
+
+export interface HeadMatrix {
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly values: Float32Array;
+}
+
+/** A draft head read into memory (some ten megabytes), dequantized on request. */
+export class HeadFile {
+  private constructor(
+    readonly path: string,
+    readonly config: HeadConfig,
+    readonly contentHash: string,
+    readonly draftToTarget: Int32Array,
+    private readonly tensors: ReadonlyMap<string, SafetensorsTensor>,
+    private readonly bytes: Buffer,
+  ) {}
+
+  /**
+   * Reads `config.json` and `model.safetensors` of a folder, and checks that the head belongs to this target.
+   * Throws JakiroError("model") with what is missing or does not fit.
+   */
+  static open(path: string, target: ModelConfig): HeadFile {
+    const config = readConfig(path);
+    if (config.hidden !== target.hidden) {
+      throw unfit(path, `its hidden size is ${config.hidden} and the model's is ${target.hidden}`);
+    }
+    const weightsPath = join(path, "model.safetensors");
+    const file = WeightFile.open(weightsPath);
+    let bytes: Buffer;
+    let tensors: Map<string, SafetensorsTensor>;
+    try {
+      tensors = new Map(readSafetensorsHeader(file).map((tensor) => [tensor.name, tensor]));
+      bytes = Buffer.alloc(file.size);
+      file.read(bytes, 0);
+    } finally {
+      file.close();
+    }
+    const contentHash = createHash("sha256").update(JSON.stringify(config)).update(bytes).digest("hex");
+    const draftToTarget = integersOf(weightsPath, "d2t", tensors, bytes);
+    const outside = draftToTarget.find((token) => token < 0 || token >= target.vocabulary);
+    if (outside !== undefined) {
+      throw unfit(path, `it drafts token ${outside} and the model's vocabulary has ${target.vocabulary}`);
+    }
+    return new HeadFile(path, config, contentHash, draftToTarget, tensors, bytes);
+  }
+
+  /** A weight [outputs, inputs], float32 or int8 with one scale per output (`NAME.scale`). */
+  matrix(name: string): HeadMatrix {
+    const tensor = this.tensor(name);
+    const [outputs = 0, inputs = 0] = tensor.shape;
+    if (tensor.shape.length !== 2) throw malformed(this.path, `"${name}" is no matrix`);
+    if (tensor.dtype !== "I8") return { outputs, inputs, values: this.floats(name) };
+    const scales = this.vector(`${name}.scale`);
+    const steps = new Int8Array(this.data(tensor));
+    if (steps.length !== outputs * inputs || scales.length !== outputs) {
+      throw malformed(this.path, `the sizes of "${name}" and its scales do not match`);
+    }
+    const values = new Float32Array(steps.length);
+    for (let row = 0; row < outputs; row++) {
+      for (let i = row * inputs; i < (row + 1) * inputs; i++) values[i] = steps[i]! * scales[row]!;
+    }
+    return { outputs, inputs, values };
+  }
+
+  vector(name: string): Float32Array {
+    return this.floats(name);
+  }
+
+  private floats(name: string): Float32Array {
+    const tensor = this.tensor(name);
+    if (tensor.dtype !== "F32") throw malformed(this.path, `"${name}" is ${tensor.dtype} where F32 is expected`);
+    return new Float32Array(this.data(tensor));
+  }
+
+  private tensor(name: string): SafetensorsTensor {
+    const tensor = this.tensors.get(name);
+    if (tensor === undefined) throw malformed(this.path, `it has no tensor "${name}"`);
+    return tensor;
+  }
+
+  private data(tensor: SafetensorsTensor): ArrayBuffer {
+    return dataOf(tensor, this.bytes);
+  }
+}
+
+/** A copy, since tensors need not lie at aligned offsets. */
+function dataOf(tensor: SafetensorsTensor, bytes: Buffer): ArrayBuffer {
+  const copy = new Uint8Array(tensor.bytes);
+  copy.set(bytes.subarray(tensor.offset, tensor.offset + tensor.bytes));
+  return copy.buffer;
+}
+
+function integersOf(
+  path: string,
+  name: string,
+  tensors: ReadonlyMap<string, SafetensorsTensor>,
+  bytes: Buffer,
+): Int32Array {
+  const tensor = tensors.get(name);
+  if (tensor === undefined) throw malformed(path, `it has no tensor "${name}"`);
+  if (tensor.dtype !== "I32") throw malformed(path, `"${name}" is ${tensor.dtype} where I32 is expected`);
+  return new Int32Array(dataOf(tensor, bytes));
+}
+
+function readConfig(path: string): HeadConfig {
+  let json: Record<string, unknown>;
+  try {
+    json = JSON.parse(readFileSync(join(path, "config.json"), "utf8")) as Record<string, unknown>;
+  } catch (error) {
+    const reason = error instanceof SyntaxError ? "its config.json is not JSON" : "it has no readable config.json";
+    throw malformed(path, reason, error);
+  }
+  const count = (key: string, least = 1): number => {
+    const value = json[key];
+    if (!Number.isSafeInteger(value) || (value as number) < least) throw malformed(path, `"${key}" in its config.json is no count`);
+    return value as number;
+  };
+  const positive = (key: string): number => {
+    const value = json[key];
+    if (typeof value !== "number" || !(value > 0)) throw malformed(path, `"${key}" in its config.json is no positive number`);
+    return value;
+  };
+  const kind = headKinds.find((known) => known === json["kind"]);
+  if (kind === undefined) {
+    throw malformed(path, `its kind "${String(json["kind"])}" is not one of ${headKinds.join(", ")}`);
+  }
+  const text = (key: string) => (typeof json[key] === "string" ? json[key] : undefined);
+  const targetHash = text("target_sha256");
+  const smoothingHash = text("smoothing_sha256");
+  return {
+    kind,
+    hidden: count("hidden"),
+    shape: { heads: count("heads"), kvHeads: count("kv_heads"), headDim: count("head_dim") },
+    rmsEpsilon: positive("norm_epsilon"),
+    ropeBase: positive("rope_base"),
+    qkvBias: json["qkv_bias"] === true,
+    experts: kind === "eagle" ? 0 : count("experts", 2),
+    intermediate: count("intermediate"),
+    ...(targetHash === undefined ? {} : { targetHash }),
+    ...(smoothingHash === undefined ? {} : { smoothingHash }),
+  };
+}
+
+function malformed(path: string, detail: string, cause?: unknown): JakiroError {
+  return new JakiroError("model", `${path} is not a usable draft head: ${detail}; export it again.`, { cause });
+}
+
+function unfit(path: string, detail: string): JakiroError {
+  return new JakiroError("model", `The draft head ${path} was made for another model: ${detail}; choose another head.`);
+}

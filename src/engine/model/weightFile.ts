@@ -1,0 +1,61 @@
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { JakiroError } from "../errors.ts";
+
+/** A model file opened for reads at offsets; every read is checked against the file's real size. */
+export class WeightFile {
+  private constructor(
+    /** As the user named it, for messages. */
+    readonly path: string,
+    /** Bytes. */
+    readonly size: number,
+    private readonly descriptor: number,
+  ) {}
+
+  static open(path: string): WeightFile {
+    let descriptor: number;
+    try {
+      descriptor = openSync(path, "r");
+    } catch (error) {
+      throw unreadable(path, error);
+    }
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) {
+      closeSync(descriptor);
+      throw new JakiroError("model", `${path} is not a regular file; name a GGUF file or a model folder.`);
+    }
+    return new WeightFile(path, stats.size, descriptor);
+  }
+
+  /** Fills `into` from byte `offset` on. */
+  read(into: Uint8Array, offset: number): void {
+    let done = 0;
+    while (done < into.length) {
+      let count: number;
+      try {
+        count = readSync(this.descriptor, into, done, into.length - done, offset + done);
+      } catch (error) {
+        throw unreadable(this.path, error);
+      }
+      if (count === 0) {
+        throw new JakiroError(
+          "model",
+          `${this.path} ends at byte ${offset + done}, but its header promises more; the file is incomplete, fetch it again.`,
+        );
+      }
+      done += count;
+    }
+  }
+
+  close(): void {
+    closeSync(this.descriptor);
+  }
+}
+
+function unreadable(path: string, error: unknown): JakiroError {
+  const code = (error as NodeJS.ErrnoException).code;
+  const sentence =
+    code === "ENOENT"
+      ? `${path} does not exist; name an existing GGUF file or model folder, or run "jakiro models list".`
+      : `${path} cannot be read (${code ?? String(error)}); check the file and its permissions.`;
+  return new JakiroError("model", sentence, { cause: error });
+}
