@@ -32,7 +32,7 @@ const shared = {
 
 const product = {
   ...shared,
-  entryPoints: { cli: "src/cli/main.ts" },
+  entryPoints: { cli: "src/cli/main.ts", demo: "src/cli/demo.ts" },
   outdir: "dist",
   minify: !watch && !tests,
 };

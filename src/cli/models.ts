@@ -8,6 +8,7 @@ import { cacheDirectory, modelsDirectory } from "../engine/model/paths.ts";
 import type { ModelsOptions, ModelSourceName } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import { fetchInOrder } from "./ensureModel.ts";
+import { formatTable } from "./table.ts";
 
 export async function runModels(options: ModelsOptions, context: CommandContext): Promise<void> {
   switch (options.action) {
@@ -63,17 +64,6 @@ function whereInstalled(model: CatalogueModel, { state, path, received, linkedFr
     case "absent":
       return "no";
   }
-}
-
-/** Columns padded to their longest cell; the last one is left ragged. */
-function formatTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join("  ")
-      .trimEnd();
-  return `${rows.map(line).join("\n")}\n`;
 }
 
 /** Removes what Jakiro made of a model; a file shared with another program by link stays where that program keeps it. */

@@ -34,6 +34,8 @@ export interface EngineOptions {
   /** Longest context, in tokens; the model's own limit applies as well. */
   readonly capacity?: number;
   readonly progress?: ProgressListener;
+  /** Ends the loading with the signal's reason, between two layers where the model is being packed. */
+  readonly signal?: AbortSignal;
 }
 
 /** Keys and values take 49 KB a token for the default model: 200 MB at this length. */
@@ -69,6 +71,7 @@ export class Engine {
     const hash = await checkpoint.contentHash();
     const known = catalogue.find((model) => model.sha256 === hash);
     const headsRoot = known === undefined ? undefined : join(packageRoot(), known.heads);
+    const headFolders = findHeads(options.head, headsRoot, checkpoint);
     const smoothingPath = headsRoot === undefined ? undefined : join(headsRoot, "smoothing.safetensors");
     const packed = await packTarget({
       checkpoint,
@@ -79,12 +82,15 @@ export class Engine {
         : {}),
       calibrationTokens: tokenizer.encode(calibrationText),
       threads,
-      progress: (done, total) => options.progress?.({ stage: "Preparing the model", done, total, unit: "items" }),
+      progress: (done, total) => {
+        options.signal?.throwIfAborted();
+        options.progress?.({ stage: "Preparing the model", done, total, unit: "items" });
+      },
     });
+    options.signal?.throwIfAborted();
     const target = await CpuTarget.load(checkpoint, packed, threads);
     const capacity = options.capacity ?? defaultCapacity;
     const verifyCosts = await measureVerification(target.sequence(capacity));
-    const headFolders = findHeads(options.head, headsRoot, checkpoint);
     const name = known?.name ?? options.path;
     const loadMs = performance.now() - start;
     const template = chooseTemplate(tokenizer);
@@ -107,6 +113,11 @@ export class Engine {
     const sequence = this.target.sequence(this.options.capacity ?? defaultCapacity);
     const cost = () => new CostModel(measuredCosts(this.verifyCosts, loaded?.draft ?? []));
     return new DecodingSession(sequence, () => new Strategy({ method, cost: cost(), sizes, head }));
+  }
+
+  /** Milliseconds of a round's first draft forward and of each later one, measured when the head was loaded. */
+  async draftCosts(kind: HeadKind): Promise<readonly number[]> {
+    return (await this.head(kind)).draft;
   }
 
   async release(): Promise<void> {

@@ -24,6 +24,8 @@ export interface LineState {
   readonly insideString: boolean;
 }
 
+const openers = new Set("([{");
+const quotes = new Set(['"', "'", "`"]);
 const closes: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
 
 /**
@@ -38,7 +40,8 @@ export function scanBrackets(text: string, family: LanguageFamily): BracketScan 
   let code = "";
   let offset = 0;
   while (offset < text.length) {
-    const string = stringAt(text, offset, family);
+    const char = text[offset]!;
+    const string = quotes.has(char) ? stringAt(text, offset, family) : undefined;
     const skipped = string === undefined ? commentEnd(text, offset, family) : (string.end ?? text.length);
     if (skipped !== undefined) {
       for (let at = text.indexOf("\n", offset); at >= 0 && at < skipped; at = text.indexOf("\n", at + 1))
@@ -49,9 +52,8 @@ export function scanBrackets(text: string, family: LanguageFamily): BracketScan 
       offset = skipped;
       continue;
     }
-    const char = text[offset]!;
     const opener = closes[char];
-    if (char === "(" || char === "[" || char === "{") open.push({ char, offset });
+    if (openers.has(char)) open.push({ char, offset });
     else if (opener !== undefined && open.at(-1)?.char === opener) open.pop();
     else if (opener !== undefined) unmatched.push({ char, offset });
     else if (char === "\n") lines.push({ open: [...open], insideString: false });
@@ -69,7 +71,7 @@ export function codeOf(line: string, family: LanguageFamily): string {
 function commentEnd(text: string, offset: number, family: LanguageFamily): number | undefined {
   if (family === "braces" && text.startsWith("/*", offset)) return endOf(text, "*/", offset + 2);
   if (family === "markup" && text.startsWith("<!--", offset)) return endOf(text, "-->", offset + 4);
-  const hash = (family === "indentation" || family === "keywords") && text[offset] === "#";
+  const hash = text[offset] === "#" && (family === "indentation" || family === "outline" || family === "keywords");
   if (!hash && !(family === "braces" && text.startsWith("//", offset) && text[offset - 1] !== ":")) return undefined;
   const end = text.indexOf("\n", offset);
   return end < 0 ? text.length : end;
@@ -87,7 +89,7 @@ interface StringSpan {
 
 function stringAt(text: string, offset: number, family: LanguageFamily): StringSpan | undefined {
   const char = text[offset]!;
-  if (family === "markup" || family === "prose" || !(char === '"' || char === "'" || char === "`")) return undefined;
+  if (family === "markup" || family === "prose" || (family === "braces" && isLifetime(text, offset))) return undefined;
   const triple = char.repeat(3);
   if (family === "indentation" && text.startsWith(triple, offset))
     return { delimiter: triple, end: closeOf(text, triple, offset + 3, true) };
@@ -97,6 +99,12 @@ function stringAt(text: string, offset: number, family: LanguageFamily): StringS
   const unclosedOnEarlierLine = end === undefined && !multiline && text.includes("\n", offset);
   const loneApostrophe = end === undefined && char === "'" && family === "braces";
   return unclosedOnEarlierLine || loneApostrophe ? undefined : { delimiter: char, end };
+}
+
+/** Rust: `&'a str`, `Name<'a, 'b>`; a quote that opens a string is closed somewhere after other characters than these. */
+function isLifetime(text: string, offset: number): boolean {
+  const name = /^'[a-z_]\w*(?!\w|')/.exec(text.slice(offset, offset + 32))?.[0];
+  return name !== undefined && (/[&<]/.test(text[offset - 1] ?? "") || text[offset + name.length] === ">");
 }
 
 function closeOf(text: string, delimiter: string, from: number, multiline: boolean): number | undefined {

@@ -1,5 +1,6 @@
 import { firstLines, indentColumns, isBlank, lastLines } from "./lines.ts";
 import { type LanguageFamily, languageFamily } from "./languages.ts";
+import { type Place, placeBetween } from "./placement.ts";
 
 /** Lines of the document on either side of the cursor that the rules may look at. */
 const linesAround = 64;
@@ -23,6 +24,8 @@ export interface CursorFacts {
   /** "single" where something other than closing brackets follows the cursor: the completion ends with its line. */
   readonly mode: "single" | "multi";
   readonly eol: "\n" | "\r\n";
+  /** What stands above and below, where indentation is syntax and the cursor's line has no code before the cursor. */
+  readonly place: Place | undefined;
   /** One level of indentation as the document writes it: a tab or some spaces. */
   readonly indentUnit: string;
 }
@@ -40,13 +43,15 @@ export function cursorFacts(documentPrefix: string, documentSuffix: string, lang
   const currentLine = linePrefix + restOfLine;
   const family = languageFamily(languageId, [...above, currentLine, ...below]);
   const multi = insertsLines || (onlyClosers.test(restOfLine) && !inLineComment(linePrefix, family));
+  const followingLines = insertsLines ? [currentLine, ...below] : below;
   return {
     family,
     precedingLines: above,
     linePrefix,
     lineSuffix: insertsLines ? "" : restOfLine.trimEnd(),
-    followingLines: insertsLines ? [currentLine, ...below] : below,
+    followingLines,
     insertsLines,
+    place: family === "indentation" && isBlank(linePrefix) ? placeBetween(above, followingLines, family) : undefined,
     mode: multi ? "multi" : "single",
     eol: lineEnd(documentPrefix, documentSuffix),
     indentUnit: indentUnit([...above, currentLine, ...below]),
@@ -55,8 +60,8 @@ export function cursorFacts(documentPrefix: string, documentSuffix: string, lang
 
 /** A comment that fills its line up to the cursor is finished, not turned into code. */
 function inLineComment(linePrefix: string, family: LanguageFamily): boolean {
-  const mark = { indentation: "#", keywords: "#", braces: "//", markup: undefined, prose: undefined }[family];
-  return mark !== undefined && linePrefix.trimStart().startsWith(mark);
+  if (family === "markup" || family === "prose") return false;
+  return linePrefix.trimStart().startsWith(family === "braces" ? "//" : "#");
 }
 
 function lineEnd(documentPrefix: string, documentSuffix: string): "\n" | "\r\n" {

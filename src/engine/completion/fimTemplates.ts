@@ -12,7 +12,14 @@ export type RepositoryForm =
 
 /** A model's infilling format as token ids. */
 export interface FimTemplate {
-  readonly name: "qwen2.5-coder" | "starcoder2" | "starcoder" | "deepseek-coder" | "codellama" | "codegemma" | "generic";
+  readonly name:
+    | "qwen2.5-coder"
+    | "starcoder2"
+    | "starcoder"
+    | "deepseek-coder"
+    | "codellama"
+    | "codegemma"
+    | "generic";
   readonly prefix: number;
   readonly suffix: number;
   readonly middle: number;

@@ -30,7 +30,7 @@ export interface Generated {
 
 /**
  * A stop rule: the offset after which the generated text is to be dropped, or undefined while the rule has nothing against
- * it. Rules look only at what has been generated so far, so a text that grows character by character decides each once.
+ * it. Rules are asked again whenever a character has been added, so each need only notice what the newest one decides.
  */
 export type StopRule = (generated: Generated, facts: CursorFacts) => number | undefined;
 

@@ -1,7 +1,9 @@
 /** How a language shows where a block begins and ends; all that the stop rules need to know of it. */
 export type LanguageFamily =
-  /** By indentation after a colon: Python, YAML. */
+  /** By indentation after a colon: Python. */
   | "indentation"
+  /** By indentation alone: YAML. */
+  | "outline"
   /** By brackets: C, JavaScript, Go, Rust, and everything unknown. */
   | "braces"
   /** By closing words: Ruby, Lua, shell. */
@@ -12,7 +14,8 @@ export type LanguageFamily =
   | "prose";
 
 const families: Readonly<Record<string, LanguageFamily>> = {
-  ...table("indentation", "python coffeescript nim fsharp gdscript yaml dockercompose jade haml"),
+  ...table("indentation", "python coffeescript nim fsharp gdscript"),
+  ...table("outline", "yaml dockercompose jade haml"),
   ...table("keywords", "ruby crystal lua elixir julia shellscript fish matlab vb fortran pascal verilog"),
   ...table("markup", "html xml xsl svg vue svelte handlebars razor"),
   ...table("prose", "plaintext markdown latex restructuredtext git-commit bibtex log"),
@@ -28,7 +31,10 @@ export function languageFamily(languageId: string | undefined, sample: readonly 
 }
 
 const evidence: readonly (readonly [LanguageFamily, RegExp])[] = [
-  ["indentation", /^\s*(?:(?:async\s+)?(?:def|class|if|elif|for|while|with)\b.*|else|try|finally|except\b.*):\s*(?:#.*)?$/],
+  [
+    "indentation",
+    /^\s*(?:(?:async\s+)?(?:def|class|if|elif|for|while|with)\b.*|else|try|finally|except\b.*):\s*(?:#.*)?$/,
+  ],
   ["indentation", /^(?:from\s+\S+\s+)?import\s+\w[^;{]*$/],
   ["braces", /[{;]\s*$|^\s*\}/],
   ["markup", /^\s*<[/!a-zA-Z][^>]*>/],
@@ -38,8 +44,7 @@ const evidence: readonly (readonly [LanguageFamily, RegExp])[] = [
 function guessFamily(sample: readonly string[]): LanguageFamily {
   const votes = new Map<LanguageFamily, number>();
   for (const line of sample)
-    for (const [family, pattern] of evidence)
-      if (pattern.test(line)) votes.set(family, (votes.get(family) ?? 0) + 1);
+    for (const [family, pattern] of evidence) if (pattern.test(line)) votes.set(family, (votes.get(family) ?? 0) + 1);
   const ranked = [...votes].sort((a, b) => b[1] - a[1]);
   return ranked[0]?.[0] ?? "braces";
 }

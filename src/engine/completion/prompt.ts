@@ -74,8 +74,7 @@ export function packPrompt(request: PromptRequest): PackedPrompt {
   const cutBelow = suffix.edge < request.suffix.length && template !== undefined;
 
   const prefixPart = [...context.inPrefix, ...prefix.tokens];
-  const parts =
-    template === undefined ? prefixPart : arrange(template, request.order, prefixPart, suffix.tokens);
+  const parts = template === undefined ? prefixPart : arrange(template, request.order, prefixPart, suffix.tokens);
   const note = noteOn(template === undefined, cutAbove, cutBelow);
   return {
     tokens: [...begin, ...context.before, ...parts],
@@ -113,9 +112,11 @@ function withoutByteOrderMark(text: string): string {
 
 function noteOn(withoutTemplate: boolean, cutAbove: boolean, cutBelow: boolean): string | undefined {
   const notes: string[] = [];
-  if (withoutTemplate) notes.push("This model has no infilling tokens: it completes from the text before the cursor alone.");
+  if (withoutTemplate)
+    notes.push("This model has no infilling tokens: it completes from the text before the cursor alone.");
   if (cutAbove || cutBelow) {
-    const where = cutAbove && cutBelow ? "far from the cursor" : cutAbove ? "far above the cursor" : "far below the cursor";
+    const where =
+      cutAbove && cutBelow ? "far from the cursor" : cutAbove ? "far above the cursor" : "far below the cursor";
     notes.push(`The file is longer than the prompt may be: text ${where} was left out.`);
   }
   return notes.length === 0 ? undefined : notes.join(" ");

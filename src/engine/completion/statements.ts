@@ -5,7 +5,8 @@ import { indentColumns, isBlank } from "./lines.ts";
 
 const closingBracket = /^\s*[)\]}]/;
 const closingTag = /^\s*<\/[\w:.-]*/;
-const closingWord = /^\s*(?:end|fi|done|esac)\b/;
+const closingWords = ["end", "fi", "done", "esac"];
+const closingWord = new RegExp(`^\\s*(?:${closingWords.join("|")})\\b`);
 
 /** What a line begins with that closes something opened above it: a bracket, a word or a tag; undefined for other lines. */
 export function closerOf(line: string, family: LanguageFamily): string | undefined {
@@ -21,10 +22,10 @@ export function continuationOf(line: string): string | undefined {
   return word !== undefined && continuations.includes(word) ? word : undefined;
 }
 
-/** The line is still being written and may turn out to begin with a continuation. */
+/** The line is still being written and may turn out to begin with a continuation, a closing word or a closing tag. */
 export function mayBecomeContinuation(line: GeneratedLine): boolean {
   const word = line.text.trim();
-  return !line.complete && continuations.some((continuation) => continuation.startsWith(word));
+  return !line.complete && ["<", ...closingWords, ...continuations].some((beginning) => beginning.startsWith(word));
 }
 
 /** Whether the lines below `line` are inside what it opens. `line` may be several lines joined. */
@@ -33,8 +34,10 @@ export function opensBlock(line: string, family: LanguageFamily): boolean {
   const code = scan.code.trim();
   if (scan.open.length > 0) return true;
   if (family === "indentation") return /[:\\]$/.test(code);
+  if (family === "outline") return /[:>|]$/.test(code);
   if (family === "braces") return /(?:=>|\bcase\b.*:|\bdefault:|\))$/.test(code) || /\belse$/.test(code);
-  if (family === "keywords") return /\b(?:do|then|else|begin)\s*(?:\|.*\|)?$|^(?:def|class|module|if|unless|while|for|function)\b/.test(code);
+  if (family === "keywords")
+    return /\b(?:do|then|else|begin)\s*(?:\|.*\|)?$|^(?:def|class|module|if|unless|while|for|function)\b/.test(code);
   if (family === "markup") return opensTag(code);
   return false;
 }
@@ -54,7 +57,11 @@ function opensTag(code: string): boolean {
  * Index of the line that ends the statement begun on line `from`, blocks and continuations included; undefined while what
  * comes next could still belong to it. Comments and decorators above a statement count as its beginning.
  */
-export function statementEnd(lines: readonly GeneratedLine[], from: number, family: LanguageFamily): number | undefined {
+export function statementEnd(
+  lines: readonly GeneratedLine[],
+  from: number,
+  family: LanguageFamily,
+): number | undefined {
   const level = indentColumns(lines[from]!.text);
   let text = "";
   let last = from;

@@ -1,4 +1,4 @@
-import { scanBrackets } from "./brackets.ts";
+import { codeOf, scanBrackets } from "./brackets.ts";
 import type { CursorFacts } from "./facts.ts";
 import type { Generated, StopRule } from "./generated.ts";
 import { indentColumns, isBlank } from "./lines.ts";
@@ -20,12 +20,13 @@ export const stopAtFilledHole: StopRule = (generated, facts) => {
   if (indent < startIndent || !followsDirectly || !isStatement) return undefined;
   const end = statementEnd(lines, first, facts.family);
   if (end === undefined) return undefined;
-  const rewritesNext = lines[first]!.text.trim() === next.trim();
-  const decided = !rewritesNext || lines.slice(end + 1).some((line) => line.complete && !isBlank(line.text));
+  // A first line that stands below may begin a repetition: the next one shows.
+  const standsBelow = facts.followingLines.some((line) => line.trim() === lines[first]!.text.trim());
+  const decided = !standsBelow || lines.slice(end + 1).some((line) => line.complete && !isBlank(line.text));
   return decided ? lines[end]!.end : undefined;
 };
 
-/** The end of the first statement that opens the block, or the bracket, in which the next line stands at `indent`. */
+/** The end of the first statement under which the next line, at `indent`, can stand: it opens a block or is not finished. */
 function endOfHeader({ lines, first }: Generated, indent: number, facts: CursorFacts): number | undefined {
   const oneLevel = indentColumns(facts.indentUnit);
   let statement = "";
@@ -34,12 +35,18 @@ function endOfHeader({ lines, first }: Generated, indent: number, facts: CursorF
     if (isBlank(line.text)) continue;
     statement += `${line.text}\n`;
     const bracketsOpen = scanBrackets(statement, facts.family).open.length > 0;
-    const opens = bracketsOpen && facts.family === "indentation" ? closesBelow(facts) : opensBlock(statement, facts.family);
     const step = indent - indentColumns(statement);
-    if (opens && step > 0 && (bracketsOpen || step <= oneLevel)) return line.end;
+    const fits = step > 0 && (bracketsOpen || step <= oneLevel);
+    if (fits && goesOnBelow(statement, bracketsOpen, facts)) return line.end;
     if (!bracketsOpen) statement = "";
   }
   return undefined;
+}
+
+function goesOnBelow(statement: string, bracketsOpen: boolean, facts: CursorFacts): boolean {
+  const { family } = facts;
+  if (bracketsOpen && family === "indentation") return closesBelow(facts);
+  return opensBlock(statement, family) || (family === "braces" && !/[;,}]$/.test(codeOf(statement, family)));
 }
 
 /** The lines below the cursor close a bracket that they do not open. */

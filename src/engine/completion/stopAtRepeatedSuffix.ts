@@ -9,8 +9,10 @@ const distinctiveLength = 8;
 const alike = 0.75;
 /** What a repeated line proves; a completion ends when a run of consecutive lines adds up to one. */
 const proof = { distinctive: 1, generic: 0.4, alike: 0.6 };
-/** A run that begins on the completion's first line, or that leaves out lines, needs more than one line. */
-const proofOfWeakStart = 1.4;
+/** A run that begins on the completion's first line needs more than one line. */
+const proofFromStart = 1.4;
+/** One that leaves out lines needs more than an idiom, such as Go's handling of errors, that stands everywhere. */
+const proofWithGap = 2.8;
 /** How many of the following lines a model may leave out before it begins to repeat. */
 const mostLeftOut = 2;
 
@@ -27,7 +29,7 @@ export const stopAtRepeatedSuffix: StopRule = ({ lines, first }, facts) => {
   for (let from = start; from < written.length; from++) {
     for (let leftOut = 0; leftOut <= Math.min(mostLeftOut, below.length - 1); leftOut++) {
       const run = proofOfRun(written, from, below, leftOut);
-      const needed = from === start || leftOut > 0 ? proofOfWeakStart : proof.distinctive;
+      const needed = leftOut > 0 ? proofWithGap : from === start ? proofFromStart : proof.distinctive;
       if (run.proof < needed && !run.reachesEnd) continue;
       const begin = beginningOfRun(written, from, start, below, leftOut);
       return endBefore(lines, written[begin]!.index);
@@ -53,7 +55,8 @@ function proofOfRun(
     const line = written[from + length]!.text;
     const value = proofOfLine(line, below[leftOut + length]!);
     if (value === 0) break;
-    if (value === proof.alike && written[from + length + 1]?.text.trimEnd() === below[leftOut + length]!.trimEnd()) break;
+    if (value === proof.alike && written[from + length + 1]?.text.trimEnd() === below[leftOut + length]!.trimEnd())
+      break;
     total += value;
   }
   const beginsExactly = written[from]!.text.trimEnd() === below[leftOut]!.trimEnd();

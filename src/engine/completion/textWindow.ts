@@ -4,7 +4,7 @@ import { normalizeLineEnds } from "./lines.ts";
 /** A head window reads at most this much text per token of budget. */
 const charactersPerToken = 8;
 /** A tail window keeps at least this part of its budget when its start moves on. */
-const leastKept = 1 / 3;
+const leastKept = 1 / 4;
 
 /** A part of a longer text that fits into a token budget, with "\n" line ends. */
 export interface TextWindow {
@@ -43,7 +43,7 @@ function endOfFittingLines(text: string, budget: number, tokenizer: Tokenizer): 
 /**
  * The end of `text` in at most `budget` tokens, begun with a whole line where possible. Where it begins depends on absolute
  * positions in the text: as text is typed at the end the beginning stays, and with it the KV cache, until the budget is
- * used up; then it moves on by a quarter of the budget or more.
+ * used up; then it moves on by a quarter of the budget or more (less where lines are nearly as long as that).
  */
 export function tailWindow(text: string, budget: number, tokenizer: Tokenizer): TextWindow {
   let limit = budget;
@@ -65,7 +65,7 @@ interface PieceStart {
 }
 
 /**
- * Of all starts that keep between a third and all of the limit, the one just behind the multiple of the largest power of
+ * Of all starts that keep between a quarter and all of the limit, the one just behind the multiple of the largest power of
  * two. Two such multiples in a row are more than half the length of what there is to choose from apart.
  */
 function tailStart(text: string, limit: number, tokenizer: Tokenizer): number {
@@ -78,10 +78,10 @@ function tailStart(text: string, limit: number, tokenizer: Tokenizer): number {
 
 /**
  * Starts of the last lines that fit into the limit together, last line first. The unfinished last line counts in steps of
- * an eighth of the limit: the tokens of a word being typed go up and down, and the window must not move with them.
+ * a sixteenth of the limit: the tokens of a word being typed go up and down, and the window must not move with them.
  */
 function fittingStarts(text: string, limit: number, tokenizer: Tokenizer): PieceStart[] {
-  const step = Math.max(1, limit >> 3);
+  const step = Math.max(1, limit >> 4);
   const starts: PieceStart[] = [];
   let end = text.length;
   let offset = text.endsWith("\n") ? end : startOfPiece(text, end, limit);

@@ -1,5 +1,6 @@
 import type { CursorFacts } from "./facts.ts";
 import { normalizeLineEnds } from "./lines.ts";
+import { repairFinished } from "./repairBeginning.ts";
 import { trimClosingBrackets } from "./trimClosingBrackets.ts";
 import { trimFollowingLines } from "./trimFollowingLines.ts";
 import { trimPartialLine } from "./trimPartialLine.ts";
@@ -9,7 +10,13 @@ import { trimWhitespace } from "./trimWhitespace.ts";
 /** Why a completion ended: the model's own end token, a stop rule, or the token limit (a cancellation counts as that). */
 export type EndReason = "end" | "rule" | "length";
 
-export type TrimName = "partialLine" | "followingLines" | "closingBrackets" | "suffixOverlap" | "whitespace";
+export type TrimName =
+  | "partialLine"
+  | "beginning"
+  | "followingLines"
+  | "closingBrackets"
+  | "suffixOverlap"
+  | "whitespace";
 
 export interface TrimmedCompletion {
   /** What to insert at the cursor, with "\n" line ends; empty if nothing is left. */
@@ -24,6 +31,7 @@ type Trim = (text: string, facts: CursorFacts) => string;
 export function trimCompletion(generated: string, facts: CursorFacts, reason: EndReason): TrimmedCompletion {
   const steps: readonly (readonly [TrimName, Trim])[] = [
     ...(reason === "length" ? [["partialLine", trimPartialLine] as const] : []),
+    ["beginning", repairFinished],
     ["followingLines", trimFollowingLines],
     ["closingBrackets", trimClosingBrackets],
     ["suffixOverlap", trimSuffixOverlap],

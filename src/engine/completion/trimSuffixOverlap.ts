@@ -29,6 +29,7 @@ function isSameText(rest: string, suffix: string, length: number): boolean {
 
 /** Dropping a closing bracket must not leave the bracket it closes open. */
 function keepsBrackets(rest: string, written: string, { linePrefix, family }: CursorFacts): boolean {
-  const opened = (text: string) => scanBrackets(linePrefix + text, family).open.filter((b) => b.offset >= linePrefix.length);
+  const opened = (text: string) =>
+    scanBrackets(linePrefix + text, family).open.filter((b) => b.offset >= linePrefix.length);
   return opened(rest).length <= opened(written).length;
 }

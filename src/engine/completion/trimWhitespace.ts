@@ -14,5 +14,7 @@ export function trimWhitespace(text: string, facts: CursorFacts): string {
 
 /** The cursor stands before an unindented word, and the text goes on up to it instead of ending its line. */
 function continuesLine(text: string, facts: CursorFacts): boolean {
-  return !text.includes("\n") && facts.linePrefix === "" && /^\S/.test(facts.followingLines[0] ?? "") && /\s$/.test(text);
+  return (
+    !text.includes("\n") && facts.linePrefix === "" && /^\S/.test(facts.followingLines[0] ?? "") && /\s$/.test(text)
+  );
 }

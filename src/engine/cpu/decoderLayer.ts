@@ -1,4 +1,13 @@
-import { type AttentionMask, type AttentionShape, exactAttention } from "./attention.ts";
+import {
+  type AttentionMask,
+  type AttentionShape,
+  type CachedPrefix,
+  exactAttention,
+  exactSteps,
+  fineSteps,
+  type NewRowNames,
+  type Rotation,
+} from "./attention.ts";
 import { linear, type PackedMatrix } from "./linear.ts";
 import type { ExternalData, GraphBuilder, Value } from "./onnxWriter.ts";
 
@@ -10,7 +19,7 @@ export interface PackedVector {
 }
 
 export interface PackedAttention {
-  /** Outputs are q, k, v side by side: [hidden, (heads + 2 * kvHeads) * headDim]. */
+  /** Outputs are q / sqrt(headDim), k, v side by side: [hidden, (heads + 2 * kvHeads) * headDim]. */
   readonly qkv: PackedMatrix;
   readonly qkvBias?: PackedVector;
   readonly o: PackedMatrix;
@@ -22,25 +31,15 @@ export interface PackedMlp {
   readonly down: PackedMatrix;
 }
 
-/** Rotation of the rows, from outside: positions, and scaling of them, are the caller's business. */
-export interface Rotation {
-  /** [rows, headDim / 2] float32. */
-  readonly cos: Value;
-  readonly sin: Value;
-  /** [1, rows] int64: 0 .. rows - 1. */
-  readonly rowIndex: Value;
+export interface AttentionSurroundings {
+  readonly rotation: Rotation;
+  readonly mask: AttentionMask;
+  readonly prefix: CachedPrefix;
+  readonly names: NewRowNames;
 }
 
 /** Named points inside a layer that calibration looks at: the inputs of its linear layers. */
 export type Observer = (point: "qkv" | "o" | "gateUp" | "down", input: Value) => void;
-
-export interface AttentionResult {
-  /** [rows, hidden] float32. */
-  readonly output: Value;
-  /** [kvHeads, headDim, rows] and [kvHeads, rows, headDim] float64. */
-  readonly newKeys: Value;
-  readonly newValues: Value;
-}
 
 /** Q, K, V projections, rotation, exact attention, output projection; x is [rows, hidden], normalized where the model does so. */
 export function attentionBlock(
@@ -48,28 +47,17 @@ export function attentionBlock(
   shape: AttentionShape,
   weights: PackedAttention,
   x: Value,
-  rotation: Rotation,
-  mask: AttentionMask,
-  cache: { readonly pastKeys: Value; readonly pastValues: Value },
+  surroundings: AttentionSurroundings,
   observe?: Observer,
-): AttentionResult {
-  const { heads, kvHeads, headDim } = shape;
+): Value {
   observe?.("qkv", x);
   let qkv = linear(g, x, weights.qkv);
   if (weights.qkvBias !== undefined) qkv = g.node("Add", [qkv, vector(g, weights.qkvBias)]);
-  const rotated = (heads + kvHeads) * headDim;
-  const parts = g.integers([rotated, kvHeads * headDim]);
-  const [queriesAndKeys, values] = g.nodeWithOutputs("Split", [qkv, parts], 2, { axis: 1 }) as [Value, Value];
-  const turned = g.node(
-    "RotaryEmbedding",
-    [g.node("Reshape", [queriesAndKeys, g.integers([1, -1, rotated])]), rotation.rowIndex, rotation.cos, rotation.sin],
-    { num_heads: heads + kvHeads },
-  );
-  const turnedParts = g.integers([heads * headDim, kvHeads * headDim]);
-  const [queries, keys] = g.nodeWithOutputs("Split", [turned, turnedParts], 2, { axis: 2 }) as [Value, Value];
-  const { mixed, newKeys, newValues } = exactAttention(g, shape, mask, { queries, keys, values, ...cache });
+  const { rotation, mask, prefix, names } = surroundings;
+  const steps = weights.qkv.format === "float32" ? fineSteps : exactSteps;
+  const mixed = exactAttention(g, shape, rotation, mask, prefix, qkv, names, steps);
   observe?.("o", mixed);
-  return { output: linear(g, mixed, weights.o), newKeys, newValues };
+  return linear(g, mixed, weights.o);
 }
 
 /** down(silu(gate(x)) * up(x)) for x [rows, hidden]. */
@@ -85,6 +73,24 @@ export function swiGlu(g: GraphBuilder, weights: PackedMlp, x: Value, observe?: 
 /** x / rms(x) * gain, row by row. */
 export function rmsNorm(g: GraphBuilder, x: Value, gain: PackedVector, epsilon: number): Value {
   return g.node("SimplifiedLayerNormalization", [x, vector(g, gain)], { axis: -1, epsilon: { float: epsilon } });
+}
+
+/** The norm of x + y, and that sum. */
+export function addAndNorm(
+  g: GraphBuilder,
+  x: Value,
+  y: Value,
+  gain: PackedVector,
+  epsilon: number,
+): { normalized: Value; sum: Value } {
+  const [normalized, , , sum] = g.nodeWithOutputs(
+    "SkipSimplifiedLayerNormalization",
+    [x, y, vector(g, gain)],
+    4,
+    { epsilon: { float: epsilon } },
+    [undefined, "", "", undefined],
+  ) as [Value, Value, Value, Value];
+  return { normalized, sum };
 }
 
 export function vector(g: GraphBuilder, packed: PackedVector): Value {

@@ -10,7 +10,7 @@ import {
 } from "./decoderLayer.ts";
 import { linear, type PackedMatrix } from "./linear.ts";
 import { GraphBuilder, type Value } from "./onnxWriter.ts";
-import { bodyNames, rotationInputs } from "./targetGraph.ts";
+import { bodyNames, cacheOf, rotationInputs } from "./targetGraph.ts";
 
 /** A draft head's weights in a data file (jakiro.md section 1). */
 export interface PackedHead {
@@ -53,16 +53,11 @@ export const headNames = {
 export function buildHead(head: PackedHead): Uint8Array {
   const g = new GraphBuilder("head");
   const { hidden } = head;
-  const { kvHeads, headDim } = head.shape;
   const embeddings = g.input(headNames.embeddings, "float32", ["rows", hidden]);
   const features = g.input(headNames.features, "float32", ["rows", hidden]);
-  const rotation = rotationInputs(g, headDim);
+  const rotation = rotationInputs(g, head.shape.headDim);
   const bias = g.input(bodyNames.bias, "float32", ["rows", "keys"]);
   const mask = attentionMask(g, head.shape, bias, g.input(bodyNames.split, "int64", [2]));
-  const cache = {
-    pastKeys: g.input(bodyNames.pastKeys(0), "float64", [kvHeads, headDim, "bucket"]),
-    pastValues: g.input(bodyNames.pastValues(0), "float64", [kvHeads, "bucket", headDim]),
-  };
   const outputRows = g.input(headNames.outputRows, "int64", ["outputs"]);
   const output = (value: Value, name: string) => {
     g.rename(value, name);
@@ -72,14 +67,11 @@ export function buildHead(head: PackedHead): Uint8Array {
   const fromFeature = linear(g, g.node("Mul", [features, vector(g, head.unsmooth)]), head.fcFeature);
   const merged = g.node("Add", [linear(g, embeddings, head.fcEmbedding), fromFeature]);
   const x = g.node("Add", [merged, vector(g, head.fcBias)]);
-  const attention = attentionBlock(g, head.shape, head.attention, x, rotation, mask, cache);
-  g.rename(attention.newKeys, bodyNames.newKeys(0));
-  g.output(bodyNames.newKeys(0), "float64", [kvHeads, headDim, "rows"]);
-  g.rename(attention.newValues, bodyNames.newValues(0));
-  g.output(bodyNames.newValues(0), "float64", [kvHeads, "rows", headDim]);
+  const surroundings = { rotation, mask, ...cacheOf(g, head.shape, 0) };
+  const attention = attentionBlock(g, head.shape, head.attention, x, surroundings);
 
   // All rows write keys and values; only some go on to the experts.
-  const a = g.node("Gather", [g.node("Add", [x, attention.output]), outputRows], { axis: 0 });
+  const a = g.node("Gather", [g.node("Add", [x, attention]), outputRows], { axis: 0 });
   const z = rmsNorm(g, a, head.mlpNorm, head.rmsEpsilon);
   if (head.mlp.kind === "dense") {
     output(g.node("Add", [a, swiGlu(g, head.mlp, z)]), headNames.mixture);

@@ -51,8 +51,8 @@ export class KvCache {
   }
 
   /**
-   * Writes one token of a forward's new keys [kvHeads, headDim, rows] and values [kvHeads, rows, headDim] behind the committed
-   * ones, `offset` places further on; `advance` makes them count.
+   * Writes one token of a forward's new keys and values, both [kvHeads, rows, headDim], behind the committed ones, `offset`
+   * places further on; `advance` makes them count.
    */
   write(
     layer: number,
@@ -65,12 +65,12 @@ export class KvCache {
     const { keys, values } = this.layers[layer]!;
     const { kvHeads, headDim, currentBucket: bucket } = this;
     const position = this.length + offset;
-    for (let channel = 0; channel < kvHeads * headDim; channel++) {
-      keys[channel * bucket + position] = newKeys[channel * rows + row]!;
-    }
     for (let head = 0; head < kvHeads; head++) {
       const source = (head * rows + row) * headDim;
       values.set(newValues.subarray(source, source + headDim), (head * bucket + position) * headDim);
+      for (let channel = 0; channel < headDim; channel++) {
+        keys[(head * headDim + channel) * bucket + position] = newKeys[source + channel]!;
+      }
     }
   }
 
@@ -93,8 +93,8 @@ export class KvCache {
     return {
       keys,
       values,
-      keyTensor: doubleTensor(keys, [kvHeads, headDim, bucket]),
-      valueTensor: doubleTensor(values, [kvHeads, bucket, headDim]),
+      keyTensor: doubleTensor(keys, [1, kvHeads, headDim, bucket]),
+      valueTensor: doubleTensor(values, [1, kvHeads, bucket, headDim]),
     };
   }
 

@@ -22,15 +22,20 @@ export function readMatrix(checkpoint: Checkpoint, name: TensorName): DenseMatri
   return { outputs, inputs, values: checkpoint.readRows(name, 0, outputs) };
 }
 
+/** Reads a layer; q comes divided by sqrt(headDim), as attention wants it. */
 export function readLayer(checkpoint: Checkpoint, layer: number): LayerWeights {
   const matrix = (name: LinearName) => readMatrix(checkpoint, `layers.${layer}.${name}`);
   const biases = (["q", "k", "v"] as const)
     .map((name): TensorName => `layers.${layer}.${name}.bias`)
     .filter((name) => checkpoint.has(name))
     .map((name) => readVector(checkpoint, name));
+  const q = matrix("q");
+  const scale = 1 / Math.sqrt(checkpoint.config.headDim);
+  scaleInPlace(q.values, scale);
+  if (biases[0] !== undefined) scaleInPlace(biases[0], scale);
   return {
     linear: {
-      q: matrix("q"),
+      q,
       k: matrix("k"),
       v: matrix("v"),
       o: matrix("o"),
@@ -95,6 +100,10 @@ function divideRows(matrix: DenseMatrix, divisors: Float32Array): void {
     const inverse = 1 / divisors[row]!;
     for (let i = row * inputs; i < (row + 1) * inputs; i++) values[i]! *= inverse;
   }
+}
+
+export function scaleInPlace(values: Float32Array, factor: number): void {
+  for (let i = 0; i < values.length; i++) values[i]! *= factor;
 }
 
 function concatenate(parts: readonly Float32Array[]): Float32Array {

@@ -24,7 +24,8 @@ const smallestRowMaximum = 1e-20;
 
 /**
  * x @ W for x [rows, inputs]. A row's result depends on that row alone, whatever the number of rows: int8 activations are
- * scaled by their own row's maximum and summed exactly in int32. int4 holds that from two rows up only (design.md 3.3).
+ * scaled by their own row's maximum and summed exactly in int32, int4 always runs an even number of rows. float32 adds in an
+ * order that the number of rows decides, and keeps no such promise.
  */
 export function linear(g: GraphBuilder, x: Value, matrix: PackedMatrix): Value {
   const { name, inputs, outputs } = matrix;
@@ -36,25 +37,37 @@ export function linear(g: GraphBuilder, x: Value, matrix: PackedMatrix): Value {
       const weights = g.external(`${name}.weight`, "uint8", [outputs, blocks, matrix.block / 2], matrix.weights);
       const scales = g.external(`${name}.scale`, "float32", [outputs * blocks], matrix.scales);
       const attributes = { K: inputs, N: outputs, bits: 4, block_size: matrix.block, accuracy_level: 4 };
-      return g.node("MatMulNBits", [x, weights, scales], attributes);
+      return inPairs(g, x, (even) => g.node("MatMulNBits", [even, weights, scales], attributes));
     }
     case "int8": {
-      const { quantized, scale } = quantizeRows(g, x);
+      const { steps, maximum } = quantizeRows(g, x);
       const weights = g.external(`${name}.weight`, "int8", [inputs, outputs], matrix.weights);
       const scales = g.external(`${name}.scale`, "float32", [outputs], matrix.scales);
-      const one = g.scalar("float32", 1);
-      const product = g.node("MatMulIntegerToFloat", [quantized, weights, one, scales, g.scalar("uint8", 128)]);
-      return g.node("Mul", [product, scale]);
+      const zero = g.scalar("uint8", 128);
+      const product = g.node("MatMulIntegerToFloat", [steps, weights, g.scalar("float32", unitStep), scales, zero]);
+      return g.node("Mul", [product, maximum]);
     }
   }
 }
 
-/** Symmetric int8 per row, stored as uint8 around 128: [rows, columns] and each row's step [rows, 1]. */
-function quantizeRows(g: GraphBuilder, x: Value): { quantized: Value; scale: Value } {
-  const maximum = g.node("ReduceMax", [g.node("Abs", [x]), g.integers([-1])], { keepdims: 1 });
-  const positive = g.node("Max", [maximum, g.scalar("float32", smallestRowMaximum)]);
-  const scale = g.node("Mul", [positive, g.scalar("float32", 1 / 127)]);
-  const steps = g.node("Div", [x, scale]);
-  const quantized = g.node("QuantizeLinear", [steps, g.scalar("float32", 1), g.scalar("uint8", 128)]);
-  return { quantized, scale };
+/** Largest activation in steps: each row fills -127 .. 127. */
+const unitStep = 1 / 127;
+
+/**
+ * Applies `work` to x with a row of zeros added where the number of rows is odd. MatMulNBits takes rows two by two and sums a
+ * last one without a partner in another order.
+ */
+function inPairs(g: GraphBuilder, x: Value, work: (even: Value) => Value): Value {
+  const rows = g.node("Shape", [x], { start: 0, end: 1 });
+  const missing = g.node("Mod", [rows, g.integers([2])]);
+  const padding = g.node("Concat", [g.integers([0, 0]), missing, g.integers([0])], { axis: 0 });
+  return g.node("Slice", [work(g.node("Pad", [x, padding])), g.integers([0]), rows, g.integers([0])]);
+}
+
+/** Symmetric int8 per row, stored as uint8 around 128 [rows, columns], and each row's largest magnitude [rows, 1]. */
+function quantizeRows(g: GraphBuilder, x: Value): { steps: Value; maximum: Value } {
+  const largest = g.node("ReduceMax", [g.node("Abs", [x]), g.integers([-1])], { keepdims: 1 });
+  const maximum = g.node("Max", [largest, g.scalar("float32", smallestRowMaximum)]);
+  const unit = g.node("Div", [x, maximum]);
+  return { steps: g.node("QuantizeLinear", [unit, g.scalar("float32", unitStep), g.scalar("uint8", 128)]), maximum };
 }

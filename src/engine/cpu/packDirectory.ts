@@ -1,27 +1,59 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { JakiroError } from "../errors.ts";
+
+/** Nobody works on a draft for so long: its process was killed. */
+const abandonedAfterMs = 3_600_000;
 
 /**
  * Fills a folder that appears under its name only when complete; does nothing where it exists. Two processes may do so at the
- * same time: the first to finish wins and the other's work is dropped.
+ * same time: the first to finish wins and the other's work is dropped. Throws JakiroError("io") where the disk is full or
+ * the folder cannot be written, and leaves nothing behind.
  */
 export async function writeOnce(directory: string, fill: (draft: string) => Promise<void> | void): Promise<void> {
   if (existsSync(directory)) return;
   const draft = `${directory}.${randomBytes(4).toString("hex")}.tmp`;
   try {
     mkdirSync(draft, { recursive: true });
+    removeAbandonedDrafts(directory);
     await fill(draft);
-    if (!existsSync(directory)) renameSync(draft, directory);
+    publish(draft, directory);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-    const where = dirname(directory);
-    throw new JakiroError(
-      "io",
-      `The disk is full while packing the model into ${where}; free some space and try again.`,
-    );
+    throw explained(error, dirname(directory));
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }
+}
+
+/** Another process may have published meanwhile: its folder is not empty, so that the renaming fails. */
+function publish(draft: string, directory: string): void {
+  try {
+    renameSync(draft, directory);
+  } catch (error) {
+    if (!existsSync(directory)) throw error;
+  }
+}
+
+function removeAbandonedDrafts(directory: string): void {
+  const folder = dirname(directory);
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(`${basename(directory)}.`) || !name.endsWith(".tmp")) continue;
+    const draft = join(folder, name);
+    const age = Date.now() - (statSync(draft, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (age > abandonedAfterMs) rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+function explained(error: unknown, folder: string): unknown {
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    const message = `The disk is full while packing the model into ${folder}; free some space and try again.`;
+    return new JakiroError("io", message, { cause: error });
+  }
+  if (code !== undefined && path?.startsWith(folder)) {
+    const message = `${folder} cannot be written (${code}); check its permissions or set JAKIRO_CACHE_DIR to another folder.`;
+    return new JakiroError("io", message, { cause: error });
+  }
+  return error;
 }

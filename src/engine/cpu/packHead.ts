@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { HeadConfig, HeadFile } from "../model/headFile.ts";
 import { buildDraftLmHead, buildHead, type PackedDense, type PackedExperts, type PackedHead } from "./headGraph.ts";
+import { scaleInPlace } from "./layerWeights.ts";
 import { writeOnce } from "./packDirectory.ts";
 import { type DenseMatrix, MatrixPacker, packMatrix, type WeightFormat } from "./packMatrix.ts";
 import { FileSink, packVector, type WeightSink } from "./weightSink.ts";
@@ -58,7 +59,10 @@ function packWeights({ file, featureSmoothing, format }: HeadPackRequest, sink: 
   const layer = "layers.0";
   const projections = ["q", "k", "v"].map((part) => `${layer}.self_attn.${part}_proj`);
   const fc = file.matrix("fc.weight");
-  const qkvBias = config.qkvBias ? joined(projections.map((name) => file.vector(`${name}.bias`))) : undefined;
+  const [q, k, v] = projections.map((name) => file.matrix(`${name}.weight`));
+  const biases = config.qkvBias ? projections.map((name) => file.vector(`${name}.bias`)) : [];
+  for (const values of [q!.values, ...biases.slice(0, 1)]) scaleInPlace(values, 1 / Math.sqrt(config.shape.headDim));
+  const qkvBias = config.qkvBias ? joined(biases) : undefined;
   const mlp = (name: string, path: string) => ({
     gateUp: pack(`${name}.gate_up`, [`${path}.gate_proj.weight`, `${path}.up_proj.weight`]),
     down: pack(`${name}.down`, [`${path}.down_proj.weight`]),
@@ -78,10 +82,7 @@ function packWeights({ file, featureSmoothing, format }: HeadPackRequest, sink: 
     unsmooth: packVector(sink, "fc.unsmooth", inverse(featureSmoothing, hidden)),
     fcBias: packVector(sink, "fc.bias", file.vector("fc.bias")),
     attention: {
-      qkv: pack(
-        "qkv",
-        projections.map((name) => `${name}.weight`),
-      ),
+      qkv: packMatrix(sink, "qkv", format, [q!, k!, v!]),
       ...(qkvBias === undefined ? {} : { qkvBias: packVector(sink, "qkv.bias", qkvBias) }),
       o: pack("o", [`${layer}.self_attn.o_proj.weight`]),
     },

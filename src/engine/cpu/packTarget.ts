@@ -12,7 +12,7 @@ import { buildBody, buildLmHead, type PackedLayer } from "./targetGraph.ts";
 import { FileSink, packVector } from "./weightSink.ts";
 
 /** Raised whenever the packed files' meaning changes: older packs are then made anew. */
-const packVersion = 1;
+const packVersion = 2;
 
 /** Rows of the LM head that are dequantized at a time. */
 const rowsAtATime = 4096;

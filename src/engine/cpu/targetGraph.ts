@@ -1,13 +1,13 @@
 import type { ModelConfig } from "../model/checkpoint.ts";
-import { attentionMask } from "./attention.ts";
+import { type AttentionShape, attentionMask, type Rotation } from "./attention.ts";
 import {
+  addAndNorm,
   attentionBlock,
   type Observer,
   type PackedAttention,
   type PackedMlp,
   type PackedVector,
   rmsNorm,
-  type Rotation,
   swiGlu,
   vector,
 } from "./decoderLayer.ts";
@@ -28,10 +28,10 @@ export const bodyNames = {
   bias: "bias", // [rows, bucket + rows] float32
   split: "split", // [2] int64: bucket, rows
   features: "features", // [rows, hidden] float32, after the final norm
-  pastKeys: (layer: number) => `past_keys.${layer}`, // [kvHeads, headDim, bucket] float64
-  pastValues: (layer: number) => `past_values.${layer}`, // [kvHeads, bucket, headDim] float64
-  newKeys: (layer: number) => `new_keys.${layer}`, // [kvHeads, headDim, rows] float64
-  newValues: (layer: number) => `new_values.${layer}`, // [kvHeads, rows, headDim] float64
+  pastKeys: (layer: number) => `past_keys.${layer}`, // [1, kvHeads, headDim, bucket] float64
+  pastValues: (layer: number) => `past_values.${layer}`, // [1, kvHeads, bucket, headDim] float64
+  newKeys: (layer: number) => `new_keys.${layer}`, // [1, kvHeads, rows, headDim] float64
+  newValues: (layer: number) => `new_values.${layer}`, // [1, kvHeads, rows, headDim] float64
 } as const;
 
 /**
@@ -46,30 +46,38 @@ export function buildBody(
   observe?: (g: GraphBuilder, layer: number) => Observer,
 ): Uint8Array {
   const g = new GraphBuilder("body");
-  const { kvHeads, headDim } = config;
   let x = g.input(bodyNames.hidden, "float32", ["rows", config.hidden]);
-  const rotation = rotationInputs(g, headDim);
+  const rotation = rotationInputs(g, config.headDim);
   const bias = g.input(bodyNames.bias, "float32", ["rows", "keys"]);
   const mask = attentionMask(g, config, bias, g.input(bodyNames.split, "int64", [2]));
+  let update: Value | undefined;
+  /** Adds what the last block left to the residual stream, and normalizes it for the next one. */
+  const normalize = (gain: PackedVector): Value => {
+    if (update === undefined) return rmsNorm(g, x, gain, config.rmsEpsilon);
+    const { normalized, sum } = addAndNorm(g, x, update, gain, config.rmsEpsilon);
+    x = sum;
+    return normalized;
+  };
   for (const [index, layer] of layers.entries()) {
-    const cache = {
-      pastKeys: g.input(bodyNames.pastKeys(index), "float64", [kvHeads, headDim, "bucket"]),
-      pastValues: g.input(bodyNames.pastValues(index), "float64", [kvHeads, "bucket", headDim]),
-    };
+    const surroundings = { rotation, mask, ...cacheOf(g, config, index) };
     const observer = observe?.(g, index);
-    const normalized = rmsNorm(g, x, layer.attentionNorm, config.rmsEpsilon);
-    const attention = attentionBlock(g, config, layer, normalized, rotation, mask, cache, observer);
-    g.rename(attention.newKeys, bodyNames.newKeys(index));
-    g.output(bodyNames.newKeys(index), "float64", [kvHeads, headDim, "rows"]);
-    g.rename(attention.newValues, bodyNames.newValues(index));
-    g.output(bodyNames.newValues(index), "float64", [kvHeads, "rows", headDim]);
-    const residual = g.node("Add", [x, attention.output]);
-    const mlpInput = rmsNorm(g, residual, layer.mlpNorm, config.rmsEpsilon);
-    x = g.node("Add", [residual, swiGlu(g, layer, mlpInput, observer)]);
+    update = attentionBlock(g, config, layer, normalize(layer.attentionNorm), surroundings, observer);
+    update = swiGlu(g, layer, normalize(layer.mlpNorm), observer);
   }
-  g.rename(outputNorm === undefined ? x : rmsNorm(g, x, outputNorm, config.rmsEpsilon), bodyNames.features);
+  g.rename(outputNorm === undefined ? g.node("Add", [x, update!]) : normalize(outputNorm), bodyNames.features);
   g.output(bodyNames.features, "float32", ["rows", config.hidden]);
   return g.finish();
+}
+
+/** The inputs and outputs that carry a layer's keys and values. */
+export function cacheOf(g: GraphBuilder, { kvHeads, headDim }: AttentionShape, layer: number) {
+  return {
+    prefix: {
+      keys: g.input(bodyNames.pastKeys(layer), "float64", [1, kvHeads, headDim, "bucket"]),
+      values: g.input(bodyNames.pastValues(layer), "float64", [1, kvHeads, "bucket", headDim]),
+    },
+    names: { keys: bodyNames.newKeys(layer), values: bodyNames.newValues(layer) },
+  };
 }
 
 export function rotationInputs(g: GraphBuilder, headDim: number): Rotation {

@@ -17,7 +17,7 @@ const headCells = (headEdges.length + 1) * headDepths;
 const lengthEdges = [0, 1, 2, 3, 5, 8, 15, 31];
 /** Raw probability that a retrieved token is right, by length bucket: between what Python files and small edits of them show. */
 const freeProbabilities = [0, 0.2, 0.4, 0.52, 0.58, 0.72, 0.82, 0.9, 0.95];
-const anchoredProbabilities = [0.3, 0.45, 0.62, 0.68, 0.74, 0.8, 0.88, 0.95, 0.97];
+const anchoredProbabilities = [0.1, 0.4, 0.58, 0.68, 0.74, 0.8, 0.88, 0.95, 0.97];
 const cellCount = headCells + freeProbabilities.length + anchoredProbabilities.length;
 
 /** A source's statement about one token: its probability as the source sees it, and the cell in which that is tested. */

@@ -1,5 +1,5 @@
 import { JakiroError } from "../errors.ts";
-import { acceptPath } from "./acceptance.ts";
+import { type AcceptedPath, acceptPath } from "./acceptance.ts";
 import { chooseToken, type SamplingOptions } from "./sampling.ts";
 import { DecodingStatistics } from "./statistics.ts";
 import type { Strategy } from "./strategy.ts";
@@ -13,8 +13,11 @@ export interface DecodeRequest {
   readonly signal?: AbortSignal;
   /** Prompt tokens processed so far, of those that were not cached. */
   readonly onPrefill?: (done: number, total: number) => void;
-  /** Called with tokens as they are accepted, end tokens left out; true ends the generation. */
-  readonly onTokens?: (tokens: readonly number[]) => boolean;
+  /**
+   * Called with tokens as they are accepted, end tokens left out. A number ends the generation after so many of them (at
+   * least 1); what the same round accepted beyond that is dropped, so that every method ends at the same token.
+   */
+  readonly onTokens?: (tokens: readonly number[]) => number | undefined;
 }
 
 /** "end": the model ended the text; "stop": `onTokens` did; "context": no room is left. */
@@ -60,7 +63,7 @@ export async function decode(
   let root = choose(prefill.last, 0, prompt.length);
   strategy.emitted(root);
   statistics.recordPrefill(prefill.milliseconds);
-  let reason = emit([root]);
+  let reason = emit([root]).reason ?? outOfRoom();
 
   while (reason === undefined) {
     if (signal?.aborted) return finish("cancelled");
@@ -74,10 +77,12 @@ export async function decode(
 
     const limit = Math.min(request.maxTokens - tokens.length, sequence.capacity - sequence.tokens.length - 1);
     const firstPosition = sequence.tokens.length + 1;
-    const accepted = acceptPath(rows, (row, position) => choose(verified, row, position), firstPosition, {
+    const walk = acceptPath(rows, (row, position) => choose(verified, row, position), firstPosition, {
       endTokens,
       limit,
     });
+    const emitted = emit(walk.tokens);
+    const accepted = firstOf(walk, emitted.count);
     sequence.commit(accepted.path);
     if (strategy.wantsFeatures) {
       const committed = accepted.path.map((row) => rows.tokens[row]!);
@@ -87,7 +92,7 @@ export async function decode(
     strategy.settle(rows, accepted, verifyMs);
     statistics.recordRound(rows, accepted, verifyMs);
     root = accepted.tokens.at(-1)!;
-    reason = emit(accepted.tokens);
+    reason = emitted.reason ?? outOfRoom();
   }
   return finish(reason);
 
@@ -98,14 +103,19 @@ export async function decode(
     return chooseToken(result.logits!.subarray(row * vocabulary, (row + 1) * vocabulary), sampling, position);
   }
 
-  function emit(fresh: readonly number[]): FinishReason | undefined {
-    tokens.push(...fresh);
+  /** How many of the tokens are part of the text, and why it ends there. */
+  function emit(fresh: readonly number[]): { readonly count: number; readonly reason?: FinishReason } {
     const ended = endTokens.has(fresh.at(-1)!);
     const text = ended ? fresh.slice(0, -1) : fresh;
-    const stopped = text.length > 0 && request.onTokens?.(text) === true;
-    if (ended) return "end";
-    if (stopped) return "stop";
-    if (tokens.length >= request.maxTokens) return "length";
+    const stop = text.length > 0 ? request.onTokens?.(text) : undefined;
+    const count = stop ?? fresh.length;
+    tokens.push(...fresh.slice(0, count));
+    if (stop !== undefined) return { count, reason: "stop" };
+    if (ended) return { count, reason: "end" };
+    return tokens.length >= request.maxTokens ? { count, reason: "length" } : { count };
+  }
+
+  function outOfRoom(): FinishReason | undefined {
     return sequence.tokens.length + 1 >= sequence.capacity ? "context" : undefined;
   }
 
@@ -144,6 +154,12 @@ function commonPrefix(committed: readonly number[], prompt: readonly number[]): 
   let length = 0;
   while (length < limit && committed[length] === prompt[length]) length++;
   return length;
+}
+
+/** The walk as it would have ended after `count` tokens. */
+function firstOf(walk: AcceptedPath, count: number): AcceptedPath {
+  if (count === walk.tokens.length) return walk;
+  return { path: walk.path.slice(0, count), tokens: walk.tokens.slice(0, count), ended: false };
 }
 
 function gather(values: Float32Array, width: number, rows: readonly number[]): Float32Array {

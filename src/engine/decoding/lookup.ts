@@ -71,7 +71,6 @@ export class LookupDrafter {
     if (!source) return 0;
     this.#following = source.next;
     this.#agreement = source.length;
-    if (source.anchored) this.#lost = -1;
     const chain: number[] = [];
     let parent: number = rootNode;
     while (chain.length < limit) {
@@ -95,6 +94,7 @@ export class LookupDrafter {
     if (this.#text.token(this.#following) === token) {
       this.#following++;
       this.#agreement++;
+      if (this.#agreement >= establishedLength) this.#lost = -1;
       return;
     }
     if (this.#agreement >= establishedLength) {
@@ -106,11 +106,8 @@ export class LookupDrafter {
 
   #bestSource(): Source | undefined {
     const candidates: Source[] = [];
-    if (this.#following >= 0 && this.#following < this.#text.size) {
-      candidates.push({ next: this.#following, length: this.#agreement, anchored: true });
-    } else if (this.#lost >= 0) {
-      candidates.push(this.#resumption());
-    }
+    if (this.#following >= 0) candidates.push({ next: this.#following, length: this.#agreement, anchored: true });
+    if (this.#lost >= 0) candidates.push(this.#resumption());
     if (this.#text.matchLength > 0) {
       candidates.push({ next: this.#text.matchEnd, length: this.#text.matchLength, anchored: false });
     }

@@ -1,4 +1,4 @@
-import type { AcceptedPath } from "./acceptance.ts";
+import { type AcceptedPath, childWith } from "./acceptance.ts";
 import { LevelAcceptance, planTree, shouldDeepen, tokensPerMillisecond } from "./budget.ts";
 import { Calibration } from "./calibration.ts";
 import type { CostModel } from "./costModel.ts";
@@ -115,9 +115,9 @@ export class Strategy {
     this.calibration.settle(rows, accepted);
     cost.observeVerify(rows.tokens.length, verifyMs);
     for (let level = 0; level < draftForwards; level++) cost.observeDraft(level, draftMs / draftForwards);
-    for (let depth = 1; depth <= accepted.path.length; depth++) {
-      const row = accepted.path[depth - 1]!;
-      if (rows.parents.indexOf(row) >= 0) this.levels.observe(depth, depth < accepted.path.length);
+    for (const [depth, row] of accepted.path.entries()) {
+      if (!rows.parents.includes(row)) continue;
+      this.levels.observe(depth + 1, childWith(rows, row, accepted.tokens[depth]!) >= 0);
     }
     if (usedHead && head !== undefined) this.gate.record(accepted.tokens.length, draftMs + verifyMs + cost.overheadMs);
   }

@@ -93,10 +93,12 @@ export class SuffixAutomaton {
     for (let copied = this.#firstEdges[target]!; copied >= 0; copied = this.#edgeNexts[copied]!) {
       this.#addEdge(clone, this.#edgeTokens[copied]!, this.#edgeTargets[copied]!);
     }
-    for (let redirected = state, redirect = edge; redirect < 0 && this.#edgeTargets[redirect] === target; ) {
-      this.#edgeTargets[redirect] = clone;
-      redirected = this.#links[redirected]!;
-      redirect = redirected < 0 ? -1 : this.#findEdge(redirected, token);
+    let shorter = state;
+    let redirected = edge;
+    while (redirected >= 0 && this.#edgeTargets[redirected] === target) {
+      this.#edgeTargets[redirected] = clone;
+      shorter = this.#links[shorter]!;
+      redirected = shorter < 0 ? -1 : this.#findEdge(shorter, token);
     }
     this.#links[target] = clone;
     return clone;

@@ -37,7 +37,8 @@ export const sentencePieceAlphabet: Alphabet = {
     const ids: number[] = [];
     for (const character of word) {
       const symbol = id(character);
-      const spelled = symbol === undefined ? Array.from(utf8.encode(character), (byte) => id(byteEntry(byte))) : [symbol];
+      const spelled =
+        symbol === undefined ? Array.from(utf8.encode(character), (byte) => id(byteEntry(byte))) : [symbol];
       for (const part of spelled) if (part !== undefined) ids.push(part);
     }
     return ids;
@@ -55,7 +56,9 @@ function byteEntry(byte: number): string {
 const utf8 = new TextEncoder();
 
 const characterOfByte: readonly string[] = byteCharacters();
-const byteOfCharacter: ReadonlyMap<string, number> = new Map(characterOfByte.map((character, byte) => [character, byte]));
+const byteOfCharacter: ReadonlyMap<string, number> = new Map(
+  characterOfByte.map((character, byte) => [character, byte]),
+);
 
 /** Printable Latin-1 characters stand for themselves, the other bytes for U+0100 onwards in byte order. */
 function byteCharacters(): string[] {

@@ -178,7 +178,11 @@ const q6_k: BlockFormat = {
   dequantize(source, blocks, into, at) {
     for (let block = 0, p = 0, y = at; block < blocks; block++, p += 210) {
       const d = half(source, p + 208);
-      for (let part = 0, low = p, high = p + 128, s = p + 192; part < 2; part++, low += 64, high += 32, s += 8, y += 128) {
+      for (
+        let part = 0, low = p, high = p + 128, s = p + 192;
+        part < 2;
+        part++, low += 64, high += 32, s += 8, y += 128
+      ) {
         for (let i = 0; i < 32; i++) {
           const a = source[low + i]!;
           const b = source[low + i + 32]!;

@@ -43,7 +43,8 @@ export class FileCheckpoint implements Checkpoint {
 
   private stored(name: TensorName): StoredTensor {
     const tensor = this.tensors.get(name);
-    if (tensor === undefined) throw new JakiroError("model", `${this.path} has no tensor "${name}"; choose another model.`);
+    if (tensor === undefined)
+      throw new JakiroError("model", `${this.path} has no tensor "${name}"; choose another model.`);
     return tensor;
   }
 }

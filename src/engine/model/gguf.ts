@@ -70,7 +70,10 @@ function readVersion(cursor: GgufCursor, path: string): number {
   if ((version & 0xffff) === 0 && version !== 0) {
     throw new JakiroError("model", `${path} is a big-endian GGUF file; convert it to little-endian first.`);
   }
-  throw new JakiroError("model", `${path} has GGUF version ${version}, but Jakiro reads versions 2 and 3; convert it again.`);
+  throw new JakiroError(
+    "model",
+    `${path} has GGUF version ${version}, but Jakiro reads versions 2 and 3; convert it again.`,
+  );
 }
 
 function readAlignment(metadata: ReadonlyMap<string, GgufValue>, path: string): number {

@@ -20,10 +20,16 @@ export function ggufModelConfig(header: GgufHeader, path: string, ropeFactors: F
   const number = (key: string, fallback?: number): number => {
     const value = metadata.get(`${architecture}.${key}`) ?? fallback;
     if (typeof value === "number") return value;
-    throw new JakiroError("model", `${path} lacks the number "${architecture}.${key}" in its metadata; convert it again.`);
+    throw new JakiroError(
+      "model",
+      `${path} lacks the number "${architecture}.${key}" in its metadata; convert it again.`,
+    );
   };
   if (number("expert_count", 0) > 0) {
-    throw new JakiroError("model", `${path} is a mixture-of-experts model, which Jakiro does not run; choose a dense model.`);
+    throw new JakiroError(
+      "model",
+      `${path} is a mixture-of-experts model, which Jakiro does not run; choose a dense model.`,
+    );
   }
 
   const hidden = number("embedding_length");
@@ -74,7 +80,10 @@ function frequencyDivisors(
   }
   const divisor = type === "none" ? 1 : factor;
   if (ropeFactors !== undefined && ropeFactors.length !== pairs) {
-    throw new JakiroError("model", `${path} has ${ropeFactors.length} rope factors where ${pairs} belong; convert it again.`);
+    throw new JakiroError(
+      "model",
+      `${path} has ${ropeFactors.length} rope factors where ${pairs} belong; convert it again.`,
+    );
   }
   return Float32Array.from({ length: pairs }, (_, pair) => divisor * (ropeFactors?.[pair] ?? 1));
 }

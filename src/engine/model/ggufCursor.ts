@@ -92,7 +92,10 @@ export class GgufCursor {
   /** Makes the next `count` bytes available and steps over them; gives their index in the window. */
   private take(count: number): number {
     if (count > this.file.size - this.position) {
-      throw new JakiroError("model", `${this.file.path} ends inside its header; the file is incomplete, fetch it again.`);
+      throw new JakiroError(
+        "model",
+        `${this.file.path} ends inside its header; the file is incomplete, fetch it again.`,
+      );
     }
     let at = this.position - this.windowStart;
     if (at < 0 || at + count > this.window.length) {

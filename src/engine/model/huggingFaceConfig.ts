@@ -16,7 +16,8 @@ export function huggingFaceModelConfig(config: JsonObject, path: string): ModelC
   if ((config["hidden_act"] ?? "silu") !== "silu") {
     throw refused(path, `uses the activation "${String(config["hidden_act"])}", but Jakiro computes "silu"`);
   }
-  if (config["use_sliding_window"] === true) throw refused(path, "uses sliding-window attention, which Jakiro does not compute");
+  if (config["use_sliding_window"] === true)
+    throw refused(path, "uses sliding-window attention, which Jakiro does not compute");
 
   const number = (key: string, fallback?: number): number => {
     const value = config[key] ?? fallback;

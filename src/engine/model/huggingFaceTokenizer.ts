@@ -15,10 +15,14 @@ import { spellingOf } from "./tokenizerJson.ts";
 export function loadHuggingFaceTokenizer(folder: string): Tokenizer {
   const path = join(folder, "tokenizer.json");
   const json = readJsonObject(path);
-  if (json === undefined) throw new JakiroError("model", `${folder} has no tokenizer.json; fetch the model folder again.`);
+  if (json === undefined)
+    throw new JakiroError("model", `${folder} has no tokenizer.json; fetch the model folder again.`);
   const model = json["model"];
   if (!isObject(model) || model["type"] !== "BPE" || !isObject(model["vocab"]) || !Array.isArray(model["merges"])) {
-    throw new JakiroError("model", `${path} holds no byte-pair encoding, the only kind Jakiro reads; choose another model.`);
+    throw new JakiroError(
+      "model",
+      `${path} holds no byte-pair encoding, the only kind Jakiro reads; choose another model.`,
+    );
   }
   const options = readJsonObject(join(folder, "tokenizer_config.json")) ?? {};
   const config = readJsonObject(join(folder, "config.json")) ?? {};
@@ -32,7 +36,13 @@ export function loadHuggingFaceTokenizer(folder: string): Tokenizer {
     ...spellingOf(json, Object.keys(model["vocab"]), path),
     ignoreMerges: model["ignore_merges"] === true,
     beginToken: beginToken(json, options, id),
-    endTokens: endTokens(added, tokens, [config, readJsonObject(join(folder, "generation_config.json")) ?? {}], options, id),
+    endTokens: endTokens(
+      added,
+      tokens,
+      [config, readJsonObject(join(folder, "generation_config.json")) ?? {}],
+      options,
+      id,
+    ),
     chatTemplate: chatTemplate(folder, options),
   });
 }
@@ -46,7 +56,13 @@ interface AddedToken {
 function addedTokens(list: unknown, path: string): AddedToken[] {
   return (Array.isArray(list) ? list : []).map((entry: unknown) => {
     const { id, content, special, single_word, lstrip, rstrip } = (entry ?? {}) as JsonObject;
-    if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 0 || id >= largestVocabulary || typeof content !== "string") {
+    if (
+      typeof id !== "number" ||
+      !Number.isSafeInteger(id) ||
+      id < 0 ||
+      id >= largestVocabulary ||
+      typeof content !== "string"
+    ) {
       throw new JakiroError("model", `${path} has an added token that is not understood; fetch it again.`);
     }
     const isSpecial = special === true || isMark(content);

@@ -13,7 +13,10 @@ export function checkedConfig(
   for (const [name, limit] of limits) {
     const value = shape[name];
     if (!Number.isSafeInteger(value) || value < 1 || value > limit) {
-      throw new JakiroError("model", `${path} gives its model ${value} as ${name} (1 to ${limit} are possible); fetch or convert it again.`);
+      throw new JakiroError(
+        "model",
+        `${path} gives its model ${value} as ${name} (1 to ${limit} are possible); fetch or convert it again.`,
+      );
     }
   }
   if (shape.headDim % 2 !== 0 || shape.heads % shape.kvHeads !== 0) {
@@ -30,7 +33,10 @@ export function checkedConfig(
     );
   }
   if (!config.rope.frequencyDivisors.every((divisor) => divisor > 0 && Number.isFinite(divisor))) {
-    throw new JakiroError("model", `${path} has rope factors that are not positive numbers; fetch or convert it again.`);
+    throw new JakiroError(
+      "model",
+      `${path} has rope factors that are not positive numbers; fetch or convert it again.`,
+    );
   }
   return config;
 }

@@ -19,6 +19,11 @@ export function loadTokenizer(path: string): Tokenizer {
   return isFolder(path) ? loadHuggingFaceTokenizer(path) : loadGgufTokenizer(path);
 }
 
+/** What cannot be examined is no folder; opening it as a file then says why. */
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }

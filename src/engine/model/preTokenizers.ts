@@ -30,7 +30,11 @@ const wordsWithDigitRuns = (digits: string): string =>
 
 const gpt2: PreTokenization = { splits: [gpt2Words] };
 const digitwise: PreTokenization = { splits: [String.raw`\p{N}`, gpt2Words] };
-const llama3: PreTokenization = { splits: [wordsWithDigitRuns(String.raw`\p{N}{1,3}`)], ignoreMerges: true, beginsWithToken: true };
+const llama3: PreTokenization = {
+  splits: [wordsWithDigitRuns(String.raw`\p{N}{1,3}`)],
+  ignoreMerges: true,
+  beginsWithToken: true,
+};
 const qwen2: PreTokenization = { splits: [wordsWithDigitRuns(String.raw`\p{N}`)], normalization: "NFC" };
 const cjkRun = "[一-龥ࠀ-一가-퟿]+";
 const deepSeekCoder: PreTokenization = {

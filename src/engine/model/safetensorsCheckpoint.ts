@@ -44,7 +44,10 @@ function weightFileNames(folder: string): string[] {
   const index = readJsonObject(join(folder, "model.safetensors.index.json"));
   if (index === undefined) {
     if (existsSync(join(folder, "model.safetensors"))) return ["model.safetensors"];
-    throw new JakiroError("model", `${folder} has no model.safetensors; name a Hugging Face model folder or a GGUF file.`);
+    throw new JakiroError(
+      "model",
+      `${folder} has no model.safetensors; name a Hugging Face model folder or a GGUF file.`,
+    );
   }
   const names = isObject(index["weight_map"]) ? Object.values(index["weight_map"]) : [];
   if (names.length === 0 || !names.every((name) => typeof name === "string" && basename(name) === name)) {

@@ -37,7 +37,14 @@ export function tensorTable(config: ModelConfig): readonly TensorEntry[] {
             columns: hidden,
           },
         ] as const)),
-    { ...plain, name: "outputNorm", gguf: "output_norm.weight", huggingFace: "model.norm.weight", rows: hidden, columns: 1 },
+    {
+      ...plain,
+      name: "outputNorm",
+      gguf: "output_norm.weight",
+      huggingFace: "model.norm.weight",
+      rows: hidden,
+      columns: 1,
+    },
     ...Array.from({ length: config.layers }, (_, layer) => layerTensors(config, layer)).flat(),
   ];
 }

@@ -3,7 +3,14 @@ import { byteLevelAlphabet, sentencePieceAlphabet } from "./alphabet.ts";
 import { JakiroError } from "../errors.ts";
 import { isObject, type JsonObject } from "./jsonFile.ts";
 import { gpt2Words } from "./preTokenizers.ts";
-import { isolate, type NormalizerStep, type PreTokenizerStep, spaceRuns, type WordSplitter, wordSplitter } from "./words.ts";
+import {
+  isolate,
+  type NormalizerStep,
+  type PreTokenizerStep,
+  spaceRuns,
+  type WordSplitter,
+  wordSplitter,
+} from "./words.ts";
 
 /** The alphabet and the word splitter that a tokenizer.json describes; what cannot be followed exactly is refused. */
 export function spellingOf(
@@ -14,12 +21,22 @@ export function spellingOf(
   const normalizers = stepsOf(json["normalizer"], "normalizers").map((step) => knownNormalizer(step, path));
   const steps = stepsOf(json["pre_tokenizer"], "pretokenizers");
   if (steps.some(({ type }) => type === "ByteLevel")) {
-    return { alphabet: byteLevelAlphabet, words: wordSplitter(normalizers, steps.flatMap((step) => restated(step, path))) };
+    return {
+      alphabet: byteLevelAlphabet,
+      words: wordSplitter(
+        normalizers,
+        steps.flatMap((step) => restated(step, path)),
+      ),
+    };
   }
   const model = json["model"];
-  if (!isObject(model) || model["byte_fallback"] !== true) throw refused(path, "neither byte-level words nor byte fallback");
+  if (!isObject(model) || model["byte_fallback"] !== true)
+    throw refused(path, "neither byte-level words nor byte fallback");
   const preTokenizers = steps.map((step) => knownMetaspace(step, path));
-  return { alphabet: sentencePieceAlphabet, words: wordSplitter(normalizers, [...preTokenizers, ...spaceRuns(entries)]) };
+  return {
+    alphabet: sentencePieceAlphabet,
+    words: wordSplitter(normalizers, [...preTokenizers, ...spaceRuns(entries)]),
+  };
 }
 
 /** The steps of a Sequence, of sequences in it, or of a single step. */

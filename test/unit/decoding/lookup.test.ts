@@ -80,13 +80,23 @@ describe("lookup", () => {
   });
 
   it("goes on behind the previous match after an edit, not at the latest place that looks alike", () => {
-    const original = "total = price * count + tax; return round(total, 2);";
-    const decoy = " log(x, y); log(x, z);";
-    const drafter = drafterOn(`${original}${decoy} total = price * `);
-    assert.equal(chainOf(drafter, 5), "count");
-    // "count" has become "n"; behind it comes " ", which stands in many places.
-    for (const token of encode("n ")) drafter.append(token);
-    assert.equal(chainOf(drafter, 6), "+ tax;");
+    const ids = new Map<string, number>();
+    const words = (text: string) => text.split(" ").map((word) => ids.get(word) ?? ids.set(word, ids.size).size - 1);
+    const original = "total = price * count + tax ; return round total";
+    const drafter = new LookupDrafter(new Calibration());
+    drafter.start([words(`${original} log x + y ; log x + z ; total = price *`)]);
+    const chain = (limit: number) => {
+      const tree = new DraftTree(0);
+      drafter.draft(tree, limit, 0);
+      return [...tree.rerank(limit + 1).tokens].slice(1);
+    };
+    assert.deepEqual(chain(2), words("count +"));
+    drafter.append(words("n")[0]!);
+    assert.deepEqual(chain(3), words("+ tax ;"), "one token replaced");
+    drafter.append(words("-")[0]!);
+    drafter.append(words("m")[0]!);
+    drafter.append(words("+")[0]!);
+    assert.deepEqual(chain(3), words("tax ; return"), "three tokens in place of one");
   });
 
   it("writes an edited text in few rounds", () => {

@@ -17,7 +17,12 @@ function bits(values: Float32Array): Uint32Array {
 
 describe("block formats", () => {
   it("covers every format that is promised", () => {
-    assert.deepEqual(Object.values(blockFormats).map(({ name }) => name).sort(), Object.keys(ggmlTypes).sort());
+    assert.deepEqual(
+      Object.values(blockFormats)
+        .map(({ name }) => name)
+        .sort(),
+      Object.keys(ggmlTypes).sort(),
+    );
   });
 
   for (const format of Object.values(blockFormats)) {
@@ -43,7 +48,12 @@ describe("block formats", () => {
         writeFileSync(path, embeddingFile(rows, columns, ggmlTypes[format.name]!, blocks().subarray(0, bytes)));
         const checkpoint = openCheckpoint(path);
         assert.deepEqual(checkpoint.shape("embedding"), [rows, columns]);
-        for (const [first, count] of [[0, rows], [1, 1], [rows - 2, 2], [2, 0]] as const) {
+        for (const [first, count] of [
+          [0, rows],
+          [1, 1],
+          [rows - 2, 2],
+          [2, 0],
+        ] as const) {
           const read = checkpoint.readRows("embedding", first, count);
           assert.deepEqual(bits(read), bits(values.slice(first * columns, (first + count) * columns)));
         }
@@ -61,11 +71,18 @@ function embeddingFile(rows: number, columns: number, type: number, data: Buffer
     "qwen2.attention.head_count": u32(1),
     "qwen2.attention.head_count_kv": u32(1),
   };
-  const widths = new Map([[8, columns], [4, columns], [6, 6]]);
+  const widths = new Map([
+    [8, columns],
+    [4, columns],
+    [6, 6],
+  ]);
   const others = Object.entries(smallShapes).filter(([name]) => name !== "token_embd.weight");
   const zeros = others.map(([name, shape]) => {
     const dimensions = shape.map((length) => widths.get(length)!);
     return f32Tensor(name, dimensions, new Float32Array(dimensions.reduce((product, length) => product * length, 1)));
   });
-  return ggufBytes({ metadata, tensors: [{ name: "token_embd.weight", dimensions: [columns, rows], type, data }, ...zeros] });
+  return ggufBytes({
+    metadata,
+    tensors: [{ name: "token_embd.weight", dimensions: [columns, rows], type, data }, ...zeros],
+  });
 }

@@ -79,7 +79,14 @@ describe("checkpoint", () => {
     it(`reads any rows of ${name}'s query matrix`, () => {
       withCheckpoint(path(`${name}.gguf`), (gguf) => {
         const whole = withCheckpoint(path(name), (folder) => folder.readRows("layers.1.q", 0, 64));
-        for (const [first, count] of [[0, 1], [5, 7], [8, 16], [15, 2], [30, 34], [63, 1]] as const) {
+        for (const [first, count] of [
+          [0, 1],
+          [5, 7],
+          [8, 16],
+          [15, 2],
+          [30, 34],
+          [63, 1],
+        ] as const) {
           const into = new Float32Array(count * 64 + 3).fill(9);
           assert.equal(gguf.readRows("layers.1.q", first, count, into), into);
           assert.deepEqual(into.subarray(0, count * 64), whole.subarray(first * 64, (first + count) * 64));
@@ -156,7 +163,10 @@ describe("checkpoint", () => {
 
   it("opens the catalogue's models", () => {
     withCheckpoint(realModel("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"), ({ config }) => {
-      assert.deepEqual([config.architecture, config.hidden, config.layers, config.vocabulary], ["qwen2", 896, 24, 151936]);
+      assert.deepEqual(
+        [config.architecture, config.hidden, config.layers, config.vocabulary],
+        ["qwen2", 896, 24, 151936],
+      );
       assert.equal(config.tiedEmbeddings, false);
     });
     withCheckpoint(realModel("SmolLM2-135M-Instruct.Q4_1.gguf"), ({ config }) => {
@@ -169,7 +179,10 @@ describe("checkpoint", () => {
 describe("safetensors folder", () => {
   const source = path("tiny-llama");
 
-  function withFolder(change: (parts: SafetensorsParts, folder: string) => void, use: (checkpoint: Checkpoint) => void): void {
+  function withFolder(
+    change: (parts: SafetensorsParts, folder: string) => void,
+    use: (checkpoint: Checkpoint) => void,
+  ): void {
     inFolder((parent) => {
       const folder = join(parent, "model");
       mkdirSync(folder);

@@ -47,7 +47,13 @@ export function ggufBytes(parts: GgufParts): Buffer {
   let offset = 0;
   for (const tensor of parts.tensors) {
     const dimensions = tensor.dimensions.map(long);
-    header.push(string(tensor.name), word(dimensions.length), ...dimensions, word(tensor.type), long(tensor.offset ?? offset));
+    header.push(
+      string(tensor.name),
+      word(dimensions.length),
+      ...dimensions,
+      word(tensor.type),
+      long(tensor.offset ?? offset),
+    );
     const padded = padding(tensor.data.length, alignment);
     data.push(Buffer.from(tensor.data), Buffer.alloc(padded));
     offset += tensor.data.length + padded;

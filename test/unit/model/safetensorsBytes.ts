@@ -15,12 +15,21 @@ interface HeaderEntry {
 /** Takes a well-formed safetensors file apart. */
 export function tensorsOf(bytes: Buffer): SafetensorsParts {
   const dataStart = 8 + bytes.readUInt32LE(0);
-  const { __metadata__: _, ...header } = JSON.parse(bytes.toString("utf8", 8, dataStart)) as Record<string, HeaderEntry>;
+  const { __metadata__: _, ...header } = JSON.parse(bytes.toString("utf8", 8, dataStart)) as Record<
+    string,
+    HeaderEntry
+  >;
   return Object.fromEntries(
-    Object.entries(header).map(([name, { dtype, shape, data_offsets: [begin, end] }]) => [
-      name,
-      { dtype, shape, data: bytes.subarray(dataStart + begin, dataStart + end) },
-    ]),
+    Object.entries(header).map(
+      ([
+        name,
+        {
+          dtype,
+          shape,
+          data_offsets: [begin, end],
+        },
+      ]) => [name, { dtype, shape, data: bytes.subarray(dataStart + begin, dataStart + end) }],
+    ),
   );
 }
 

@@ -37,7 +37,11 @@ export function smallTensors(): TensorBytes[] {
   const next = integers(3);
   return Object.entries(smallShapes).map(([name, dimensions]) => {
     const length = dimensions.reduce((product, dimension) => product * dimension, 1);
-    return f32Tensor(name, dimensions, Float32Array.from({ length }, () => next(1000) / 500 - 1));
+    return f32Tensor(
+      name,
+      dimensions,
+      Float32Array.from({ length }, () => next(1000) / 500 - 1),
+    );
   });
 }
 

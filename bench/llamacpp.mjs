@@ -1,0 +1,143 @@
+// llama.cpp as the peer: the same GGUF file, threads and token ids, through node-llama-cpp's prebuilt CPU binary.
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { getLlama, InputLookupTokenPredictor, LlamaLogLevel } from "node-llama-cpp";
+
+/** What the peer may run with; `tune` picks the fastest of each. */
+export const plainSettings = [{ flashAttention: false }, { flashAttention: true }];
+export const lookupSettings = [
+  { patternLength: { min: 1 }, predictionLength: { max: 3 } },
+  { patternLength: { min: 2 }, predictionLength: { max: 3 } },
+  { patternLength: { min: 3 }, predictionLength: { max: 8 } },
+];
+
+export class LlamaPeer {
+  #model;
+  #threads;
+  #contextSize;
+  /** Sequences by the settings they were made with, as JSON. */
+  #sequences = new Map();
+
+  constructor(llama, model, { threads, contextSize }) {
+    this.llama = llama;
+    this.#model = model;
+    this.#threads = threads;
+    this.#contextSize = contextSize;
+  }
+
+  /** @param {{ modelPath: string, threads: number, contextSize?: number }} options */
+  static async load({ modelPath, threads, contextSize = 2048 }) {
+    const llama = await getLlama({
+      gpu: false,
+      build: "never",
+      maxThreads: threads,
+      logLevel: LlamaLogLevel.error,
+      progressLogs: false,
+    });
+    const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
+    return new LlamaPeer(llama, model, { threads, contextSize });
+  }
+
+  /** Version and instruction sets, for the record. */
+  get description() {
+    const features = [...this.llama.systemInfo.matchAll(/(\w+) = 1/g)].map(([, name]) => name);
+    return { binding: "node-llama-cpp 3.22.1", release: this.llama.llamaCppRelease.release, features };
+  }
+
+  tokenize(text) {
+    return this.#model.tokenize(text, false);
+  }
+
+  detokenize(tokens) {
+    return this.#model.detokenize(tokens);
+  }
+
+  /**
+   * Greedy text after `prompt`; the same figures as the engine's: an end token is the last one where there is one.
+   * @param {readonly number[]} prompt
+   * @param {{ maxTokens: number, endTokens: ReadonlySet<number>, settings: object, lookup?: object, signal?: AbortSignal }} options
+   * @returns {Promise<{ tokens: number[], firstTokenMs: number, totalMs: number, tokensPerSecond: number }>}
+   */
+  async greedy(prompt, { maxTokens, endTokens, settings, lookup, until }) {
+    const { sequence, predictor } = await this.#sequence(settings, lookup);
+    await sequence.clearHistory();
+    const tokens = [];
+    const start = performance.now();
+    let firstTokenMs = 0;
+    predictor?.updateInputTokens([...prompt]);
+    for await (const token of sequence.evaluate([...prompt], { temperature: 0, yieldEogToken: true })) {
+      tokens.push(token);
+      if (tokens.length === 1) firstTokenMs = performance.now() - start;
+      if (tokens.length >= maxTokens || endTokens.has(token) || until?.(tokens)) break;
+    }
+    const totalMs = performance.now() - start;
+    const seconds = (totalMs - firstTokenMs) / 1000;
+    return { tokens, firstTokenMs, totalMs, tokensPerSecond: tokens.length > 1 ? (tokens.length - 1) / seconds : 0 };
+  }
+
+  /** Tokens/s of single-token forwards without any sampling, over tokens that are known beforehand. */
+  async forwardsPerSecond(prompt, tokens, settings) {
+    const { sequence } = await this.#sequence(settings);
+    await sequence.clearHistory();
+    await sequence.evaluateWithoutGeneratingNewTokens([...prompt]);
+    const start = performance.now();
+    for (const token of tokens) await sequence.evaluateWithoutGeneratingNewTokens([token]);
+    return (tokens.length * 1000) / (performance.now() - start);
+  }
+
+  /** Like `greedy`, with the `top` largest logits of every step. */
+  async greedyWithLogits(prompt, { maxTokens, endTokens, settings, top }) {
+    const { sequence } = await this.#sequence(settings);
+    await sequence.clearHistory();
+    const tokens = [];
+    const logits = [];
+    let input = [...prompt];
+    while (tokens.length < maxTokens) {
+      const last = [
+        input.at(-1),
+        { generateNext: { token: true, logits: { filter: { tokens: [], includeTop: top } }, options: { temperature: 0 } } },
+      ];
+      const { next } = (await sequence.controlledEvaluate([...input.slice(0, -1), last])).at(-1);
+      tokens.push(next.token);
+      logits.push(next.logits);
+      if (endTokens.has(next.token)) break;
+      input = [next.token];
+    }
+    return { tokens, logits };
+  }
+
+  /** Negative log-likelihood of each token of `tokens` but the first, in nats. */
+  async score(tokens, settings) {
+    const { sequence } = await this.#sequence(settings);
+    await sequence.clearHistory();
+    const asked = tokens.slice(0, -1).map((token, i) => [
+      token,
+      { generateNext: { logits: { filter: { tokens: [tokens[i + 1]], includeMax: true } }, totalLogitWeight: true } },
+    ]);
+    const results = await sequence.controlledEvaluate(asked);
+    return results.map(({ next }, i) => {
+      const largest = Math.max(...next.logits.values());
+      return largest + Math.log(next.totalLogitWeight) - next.logits.get(tokens[i + 1]);
+    });
+  }
+
+  async dispose() {
+    await this.llama.dispose();
+  }
+
+  async #sequence(settings, lookup) {
+    const key = JSON.stringify({ settings, lookup });
+    const known = this.#sequences.get(key);
+    if (known !== undefined) return known;
+    const context = await this.#model.createContext({
+      contextSize: this.#contextSize,
+      batchSize: 512,
+      threads: this.#threads,
+      ...settings,
+    });
+    const predictor = lookup === undefined ? undefined : new InputLookupTokenPredictor(lookup);
+    const made = { sequence: context.getSequence({ tokenPredictor: predictor }), predictor };
+    this.#sequences.set(key, made);
+    return made;
+  }
+}

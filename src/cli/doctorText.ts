@@ -1,0 +1,77 @@
+import { defaultModelName } from "../engine/model/catalogue.ts";
+import type { Costs, Diagnosis, FoundModel, Settings } from "./doctor.ts";
+import type { Expectation } from "./expectations.ts";
+import type { Machine } from "./machine.ts";
+import { formatTable } from "./table.ts";
+
+/** The diagnosis for a person to read. */
+export function doctorText({ machine, device, folders, models, costs, settings }: Diagnosis): string {
+  const sections = [
+    section("Machine", [...machineRows(machine), ["device", `${device.used}: ${device.reason}`]]),
+    section("Models", [...models.map(modelRow), ["folder", folders.models], ["cache", folders.cache]]),
+    ...(costs === null ? [missingModel()] : [costsSection(costs)]),
+    ...(settings === null ? [] : [settingsSection(settings)]),
+  ];
+  return sections.join("\n");
+}
+
+function section(title: string, rows: readonly (readonly string[])[]): string {
+  return `${title}\n${indented(formatTable(rows))}`;
+}
+
+function indented(text: string): string {
+  return text.replace(/^(?=.)/gm, "  ");
+}
+
+function machineRows(machine: Machine): string[][] {
+  const { features, threads, processors } = machine;
+  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
+  return [
+    ["processor", `${machine.processor} (${machine.architecture}, ${machine.platform})`],
+    ["features", features === undefined ? "not told by this system" : features.join(", ") || "none that help int8"],
+    ["threads", `${threads} of ${processors} logical processors: one per physical core, at most 8`],
+    ["memory", `${gigabytes(machine.memoryBytes)} GB, ${gigabytes(machine.freeMemoryBytes)} GB free`],
+    ["runtime", `Node ${machine.node}, ONNX Runtime ${machine.onnxruntime}`],
+  ];
+}
+
+function modelRow({ name, state, path, heads }: FoundModel): string[] {
+  const where = { installed: path, partial: "partly fetched", absent: "not installed" }[state];
+  return [name, `${where}; heads: ${heads.join(", ") || "none"}`];
+}
+
+function missingModel(): string {
+  return `Costs\n  No model is installed, so nothing was measured; get one with \`jakiro models get ${defaultModelName}\`.\n`;
+}
+
+function costsSection({ model, loadMs, verify, draft }: Costs): string {
+  const one = verify[0]!.ms;
+  const rows = [
+    ["rows", ...verify.map(({ rows }) => String(rows))],
+    ["ms", ...verify.map(({ ms }) => ms.toFixed(1))],
+    ["ratio", ...verify.map(({ ms }) => (ms / one).toFixed(2))],
+  ];
+  const drafts = draft.map(
+    ({ head, firstMs, laterMs }) => `  ${head} head: ${firstMs.toFixed(1)} ms a round's first draft forward, ${laterMs.toFixed(1)} ms each later one\n`,
+  );
+  const title = `Costs of ${model} (loaded in ${(loadMs / 1000).toFixed(1)} s), verification by rows`;
+  return `${section(title, rows)}${drafts.join("")}`;
+}
+
+function settingsSection({ lookup, heads, suffixTokens, suffixMs }: Settings): string {
+  const groups: (readonly [string, readonly Expectation[]])[] = [["lookup", lookup], ...Object.entries(heads)];
+  const header = ["source", "acceptance", "nodes", "draft forwards", "tokens a round", "speed-up"];
+  const rows = groups.flatMap(([source, expectations]) =>
+    expectations.map((e) => [
+      source,
+      e.acceptance.toFixed(1),
+      e.nodes === 1 ? "1 (plain)" : String(e.nodes),
+      e.nodes === 1 ? "0" : String(e.draftForwards),
+      e.tokensPerRound.toFixed(2),
+      `${e.speedup.toFixed(2)}x`,
+    ]),
+  );
+  const title = "Settings that follow: the tree with the most expected tokens per millisecond, chosen anew every round";
+  const suffix = `  suffix: ${suffixTokens} tokens after the cursor can be read anew within ${suffixMs} ms of a keystroke\n`;
+  return `${section(title, [header, ...rows])}${suffix}`;
+}

@@ -1,0 +1,67 @@
+import { planTree, type TreePlan, tokensPerMillisecond } from "../engine/decoding/budget.ts";
+import type { CostModel } from "../engine/decoding/costModel.ts";
+
+/** What the budget would choose to verify at one acceptance, and what that is worth on this machine. */
+export interface Expectation {
+  /** Probability that the best proposal for a token is right. */
+  readonly acceptance: number;
+  /** Rows of a verification, the root included; 1 means that plain decoding is best. */
+  readonly nodes: number;
+  /** Draft forwards of a round. */
+  readonly draftForwards: number;
+  readonly tokensPerRound: number;
+  readonly speedup: number;
+}
+
+const longestChain = 48;
+const deepest = 8;
+const widest = 8;
+const largestTree = 63;
+
+/** A retrieved chain: costs no draft forward, and each token holds only if all before it do. */
+export function expectFromLookup(acceptance: number, cost: CostModel): Expectation {
+  const chain = Array.from({ length: longestChain }, (_, i) => acceptance ** (i + 1));
+  return expectation(acceptance, 0, planTree(chain, cost, 0), cost);
+}
+
+/** A head's tree at the depth that pays best. */
+export function expectFromHead(acceptance: number, cost: CostModel): Expectation {
+  let best: Expectation | undefined;
+  let draftMs = 0;
+  for (let depth = 1; depth <= deepest; depth++) {
+    draftMs += cost.draftMs(depth - 1);
+    const plan = planTree(treeProbabilities(acceptance, depth), cost, draftMs);
+    const candidate = expectation(acceptance, depth, plan, cost);
+    if (best === undefined || candidate.speedup > best.speedup) best = candidate;
+  }
+  return best!;
+}
+
+/**
+ * Probabilities of the best nodes, falling, of a tree in which a node's first child is right with probability a and each
+ * further one with probability a where all before it are wrong: a (1 - a)^i.
+ */
+export function treeProbabilities(acceptance: number, depth: number): number[] {
+  const children = Array.from({ length: widest }, (_, i) => acceptance * (1 - acceptance) ** i);
+  const all: number[] = [];
+  let level = [1];
+  for (let i = 0; i < depth; i++) {
+    level = best(level.flatMap((parent) => children.map((child) => parent * child)));
+    all.push(...level);
+  }
+  return best(all);
+}
+
+function best(probabilities: readonly number[]): number[] {
+  return probabilities.toSorted((a, b) => b - a).slice(0, largestTree);
+}
+
+function expectation(acceptance: number, draftForwards: number, plan: TreePlan, cost: CostModel): Expectation {
+  return {
+    acceptance,
+    nodes: plan.rows,
+    draftForwards,
+    tokensPerRound: plan.tokens,
+    speedup: tokensPerMillisecond(plan) * cost.plainMs,
+  };
+}

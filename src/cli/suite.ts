@@ -1,0 +1,103 @@
+import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { packPrompt } from "../engine/completion/prompt.ts";
+import type { Engine } from "../engine/engine.ts";
+import { JakiroError } from "../engine/errors.ts";
+
+/** One line of a suite, as HumanEval and HumanEval-infilling write them. */
+export interface SuiteRecord {
+  /** From 1, for messages. */
+  readonly lineNumber: number;
+  readonly prompt: string;
+  /** Undefined where the record is to be continued as plain text. */
+  readonly suffix: string | undefined;
+  readonly canonicalSolution: string | undefined;
+}
+
+/** Reads a suite of JSON lines, gzip-compressed or not. Throws JakiroError("suite") with the line number of a bad record. */
+export async function readSuite(path: string): Promise<SuiteRecord[]> {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === "ENOENT" ? "it does not exist" : error.message;
+    throw new JakiroError("suite", `The suite ${path} cannot be read: ${reason}.`, { cause: error });
+  });
+  const text = decode(isGzip(bytes) ? await inflate(bytes, path) : bytes, path);
+  const records = text
+    .split("\n")
+    .flatMap((line, index) => (line.trim() === "" ? [] : [parseRecord(line, index + 1, path)]));
+  if (records.length === 0) throw new JakiroError("suite", `The suite ${path} is empty; give one with records.`);
+  return records;
+}
+
+function isGzip(bytes: Buffer): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+async function inflate(bytes: Buffer, path: string): Promise<Buffer> {
+  try {
+    return await promisify(gunzip)(bytes);
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new JakiroError("suite", `The suite ${path} is damaged (${reason}); fetch it again.`, { cause: error });
+  }
+}
+
+function decode(bytes: Buffer, path: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new JakiroError("suite", `The suite ${path} is not valid UTF-8.`, { cause: error });
+  }
+}
+
+function parseRecord(line: string, lineNumber: number, path: string): SuiteRecord {
+  const bad = (complaint: string) => new JakiroError("suite", `Line ${lineNumber} of ${path} ${complaint}.`);
+  let record: unknown;
+  try {
+    record = JSON.parse(line);
+  } catch {
+    throw bad("is not valid JSON");
+  }
+  if (typeof record !== "object" || record === null || Array.isArray(record)) throw bad("is not a JSON object");
+  const fields = record as Readonly<Record<string, unknown>>;
+  const textOf = (key: string): string | undefined => {
+    const value = fields[key] ?? undefined;
+    if (value !== undefined && typeof value !== "string") throw bad(`has a "${key}" that is not a string`);
+    return value;
+  };
+  const prompt = textOf("prompt");
+  if (prompt === undefined) throw bad('has no "prompt"');
+  return { lineNumber, prompt, suffix: textOf("suffix"), canonicalSolution: textOf("canonical_solution") };
+}
+
+/** `limit` records spread evenly over the suite, the first one among them; all of them where there are no more. */
+export function spread<T>(records: readonly T[], limit: number | undefined): T[] {
+  const count = Math.min(limit ?? records.length, records.length);
+  return Array.from({ length: count }, (_, i) => records[Math.floor((i * records.length) / count)]!);
+}
+
+/**
+ * A record's prompt in tokens: the model's infilling format where the record has a suffix, plain text where it has none.
+ * @param room most tokens the prompt may have
+ */
+export function promptOf(
+  { prompt, suffix, lineNumber }: SuiteRecord,
+  { tokenizer, template }: Pick<Engine, "tokenizer" | "template">,
+  room: number,
+): readonly number[] {
+  const { tokens } = packPrompt({
+    prefix: prompt,
+    suffix: suffix ?? "",
+    snippets: [],
+    path: undefined,
+    languageId: undefined,
+    tokenizer,
+    template: suffix === undefined ? undefined : template,
+    budget: { total: room, suffix: room, snippets: 0 },
+    order: "psm",
+  });
+  if (tokens.length === 0) {
+    throw new JakiroError("suite", `Line ${lineNumber} of the suite has an empty prompt, which this model cannot continue.`);
+  }
+  return tokens;
+}

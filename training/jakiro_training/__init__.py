@@ -1,0 +1,1 @@
+"""Training of Jakiro draft heads: corpus, features, training, evaluation and export."""
