@@ -11,6 +11,9 @@ export const lookupSettings = [
   { patternLength: { min: 3 }, predictionLength: { max: 8 } },
 ];
 
+/** The binding reports logits of what its sampler leaves; this leaves all of them as they are. */
+const wholeDistribution = { temperature: 1, topK: 0, topP: 1, minP: 0 };
+
 export class LlamaPeer {
   #model;
   #threads;
@@ -112,7 +115,13 @@ export class LlamaPeer {
     await sequence.clearHistory();
     const asked = tokens.slice(0, -1).map((token, i) => [
       token,
-      { generateNext: { logits: { filter: { tokens: [tokens[i + 1]], includeMax: true } }, totalLogitWeight: true } },
+      {
+        generateNext: {
+          logits: { filter: { tokens: [tokens[i + 1]], includeTop: 1 } },
+          totalLogitWeight: true,
+          options: wholeDistribution,
+        },
+      },
     ]);
     const results = await sequence.controlledEvaluate(asked);
     return results.map(({ next }, i) => {

@@ -48,7 +48,8 @@ async function runAll(
   if (engine.template === undefined && records.some(({ suffix }) => suffix !== undefined)) {
     note("This model has no infilling tokens: records are continued from their prompts alone.");
   }
-  const run = (method: Method, record: SuiteRecord) => runRecord(engine, sessions.get(method)!, record, options, signal);
+  const run = (method: Method, record: SuiteRecord) =>
+    runRecord(engine, sessions.get(method)!, record, options, signal);
 
   for (const method of methods) await run(method, records[0]!);
   const runs = new Map<Method, RecordRun[]>(methods.map((method) => [method, []]));

@@ -50,7 +50,8 @@ export function reportMethod(runs: readonly RecordRun[], plain: readonly RecordR
   for (const { statistics } of runs) addCounts(counts, statistics.counts);
   const { completionTokens, targetForwards, draftForwards, draftedTokens } = counts;
   const timing = (key: keyof DecodingTimings) => median(runs.map(({ statistics }) => statistics.timings[key])) ?? 0;
-  const mean = (key: keyof DraftDiversity) => sum(runs.map(({ statistics }) => statistics.diversity[key])) / runs.length;
+  const mean = (key: keyof DraftDiversity) =>
+    sum(runs.map(({ statistics }) => statistics.diversity[key])) / runs.length;
   return {
     tau: tau(counts),
     acceptanceByDepth: acceptanceByDepth(counts),

@@ -54,14 +54,14 @@ async function demo(context: CommandContext): Promise<void> {
 }
 
 /** One completion from nothing: no run helps the next one. */
-async function run(
-  engine: Engine,
-  session: DecodingSession,
-  example: Example,
-  signal: AbortSignal,
-): Promise<Run> {
+async function run(engine: Engine, session: DecodingSession, example: Example, signal: AbortSignal): Promise<Run> {
   session.reset();
-  const { text, statistics } = await completeDocument(engine, session, { ...example, maxTokens, sampling: greedy, signal });
+  const { text, statistics } = await completeDocument(engine, session, {
+    ...example,
+    maxTokens,
+    sampling: greedy,
+    signal,
+  });
   signal.throwIfAborted();
   const { counts, timings } = statistics;
   return {

@@ -40,7 +40,9 @@ export interface Settings {
 
 export interface Diagnosis {
   readonly machine: Machine;
-  readonly device: { readonly used: "cpu"; readonly reason: string };
+  readonly device: "cpu";
+  /** Graphics adapters that could run a model here, and why there are none. */
+  readonly adapters: { readonly usable: readonly string[]; readonly reason: string };
   readonly folders: { readonly models: string; readonly cache: string };
   readonly models: readonly FoundModel[];
   /** Null where no model is installed. */
@@ -59,7 +61,8 @@ export async function runDoctor({ json }: DoctorOptions, context: CommandContext
   const measured = subject === undefined ? undefined : await measure(subject.name, context);
   const diagnosis: Diagnosis = {
     machine: describeMachine(),
-    device: { used: "cpu", reason: "this version of Jakiro runs on the CPU alone and looks for no graphics adapter" },
+    device: "cpu",
+    adapters: { usable: [], reason: "this version of Jakiro runs on the CPU alone and looks for no graphics adapter" },
     folders: { models: modelsDirectory(), cache: cacheDirectory() },
     models,
     costs: measured?.costs ?? null,

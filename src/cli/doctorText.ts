@@ -5,9 +5,13 @@ import type { Machine } from "./machine.ts";
 import { formatTable } from "./table.ts";
 
 /** The diagnosis for a person to read. */
-export function doctorText({ machine, device, folders, models, costs, settings }: Diagnosis): string {
+export function doctorText({ machine, device, adapters, folders, models, costs, settings }: Diagnosis): string {
   const sections = [
-    section("Machine", [...machineRows(machine), ["device", `${device.used}: ${device.reason}`]]),
+    section("Machine", [
+      ...machineRows(machine),
+      ["adapters", `${adapters.usable.join(", ") || "none"}: ${adapters.reason}`],
+      ["device", device],
+    ]),
     section("Models", [...models.map(modelRow), ["folder", folders.models], ["cache", folders.cache]]),
     ...(costs === null ? [missingModel()] : [costsSection(costs)]),
     ...(settings === null ? [] : [settingsSection(settings)]),
@@ -52,7 +56,8 @@ function costsSection({ model, loadMs, verify, draft }: Costs): string {
     ["ratio", ...verify.map(({ ms }) => (ms / one).toFixed(2))],
   ];
   const drafts = draft.map(
-    ({ head, firstMs, laterMs }) => `  ${head} head: ${firstMs.toFixed(1)} ms a round's first draft forward, ${laterMs.toFixed(1)} ms each later one\n`,
+    ({ head, firstMs, laterMs }) =>
+      `  ${head} head: ${firstMs.toFixed(1)} ms a round's first draft forward, ${laterMs.toFixed(1)} ms each later one\n`,
   );
   const title = `Costs of ${model} (loaded in ${(loadMs / 1000).toFixed(1)} s), verification by rows`;
   return `${section(title, rows)}${drafts.join("")}`;

@@ -92,7 +92,8 @@ export function offsetAt(text: string, line: number, character: number, name: st
     throw new JakiroError("file", `Character ${character} is outside of line ${line} of ${nameOf(name)}: ${range}.`);
   }
   const offset = start + character;
-  const splitsCharacter = /[\udc00-\udfff]/.test(text.charAt(offset)) && /[\ud800-\udbff]/.test(text.charAt(offset - 1));
+  const splitsCharacter =
+    /[\udc00-\udfff]/.test(text.charAt(offset)) && /[\ud800-\udbff]/.test(text.charAt(offset - 1));
   return splitsCharacter ? offset - 1 : offset;
 }
 

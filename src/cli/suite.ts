@@ -97,7 +97,10 @@ export function promptOf(
     order: "psm",
   });
   if (tokens.length === 0) {
-    throw new JakiroError("suite", `Line ${lineNumber} of the suite has an empty prompt, which this model cannot continue.`);
+    throw new JakiroError(
+      "suite",
+      `Line ${lineNumber} of the suite has an empty prompt, which this model cannot continue.`,
+    );
   }
   return tokens;
 }

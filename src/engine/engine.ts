@@ -90,7 +90,7 @@ export class Engine {
     options.signal?.throwIfAborted();
     const target = await CpuTarget.load(checkpoint, packed, threads);
     const capacity = options.capacity ?? defaultCapacity;
-    const verifyCosts = await measureVerification(target.sequence(capacity));
+    const verifyCosts = await measureVerification(target.sequence(capacity), options.signal);
     const name = known?.name ?? options.path;
     const loadMs = performance.now() - start;
     const template = chooseTemplate(tokenizer);

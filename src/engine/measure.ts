@@ -13,8 +13,11 @@ const draftRows = 4;
 /** Building, ranking and walking a tree, until rounds tell better. */
 const assumedOverheadMs = 0.3;
 
-/** Times verification and draft forwards on this machine. The sequence is left empty. */
-export async function measureVerification(sequence: TargetSequence): Promise<MeasuredCosts["verify"]> {
+/** Times verification by rows on this machine; throws the signal's reason. The sequence is left empty. */
+export async function measureVerification(
+  sequence: TargetSequence,
+  signal?: AbortSignal,
+): Promise<MeasuredCosts["verify"]> {
   const token = 0;
   const chain = (rows: number) => ({
     tokens: new Int32Array(rows).fill(token),
@@ -25,6 +28,7 @@ export async function measureVerification(sequence: TargetSequence): Promise<Mea
   sequence.commit([...Array(contextTokens).keys()]);
   const costs: { rows: number; ms: number }[] = [];
   for (const rows of sizes) {
+    signal?.throwIfAborted();
     costs.push({ rows, ms: await fastest(() => sequence.forward(chain(rows), "argmax")) });
   }
   sequence.trim(0);

@@ -18,8 +18,8 @@ const mostLeftOut = 2;
 
 /**
  * Ends where the text begins to repeat the lines below the cursor, the commonest way for a small model to run past its
- * end. Lines are compared with their indentation; blank lines do not count. A run that reaches the end of the document is a
- * repetition whatever its lines are.
+ * end. Lines are compared with their indentation; blank lines do not count. All the lines that the document still has,
+ * however short, are a repetition too.
  */
 export const stopAtRepeatedSuffix: StopRule = ({ lines, first }, facts) => {
   const below = linesBelow(facts);

@@ -111,6 +111,13 @@ const cases: readonly Case[] = [
     kept: "const h = 2;\n  log(w * h);\n}",
   },
   {
+    name: "typescript: nothing is waited for after a brace at the top level",
+    languageId: "typescript",
+    document: "function area(w: number) {\n  ¦\n",
+    generated: "log(w);\n}\n",
+    kept: "log(w);\n}",
+  },
+  {
     name: "typescript: an inner brace is closed although the outer one is closed below",
     languageId: "typescript",
     document: "class A {\n  area(w: number) {\n    ¦\n}\n",

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { CpuHead } from "../../src/engine/cpu/cpuHead.ts";
+import { packHead } from "../../src/engine/cpu/packHead.ts";
+import { decode } from "../../src/engine/decoding/decoder.ts";
+import type { DraftHead, HeadKind } from "../../src/engine/decoding/draftHead.ts";
+import { uniform } from "../../src/engine/decoding/random.ts";
+import type { Method } from "../../src/engine/decoding/strategy.ts";
+import { HeadFile } from "../../src/engine/model/headFile.ts";
+import { decodePlainly, request, samplers, strategyOf } from "./decoding.ts";
+import { writeRandomHead } from "./randomHead.ts";
+import { packTiny, randomTokens, type ScratchTarget, tinyModels } from "./scratchTarget.ts";
+import { ScriptedHead } from "./scriptedHead.ts";
+
+const capacity = 256;
+const maxTokens = 20;
+
+interface Drafting {
+  readonly name: string;
+  readonly method: Method;
+  /** Tells a head that knows the text what it is. */
+  readonly head?: (scratch: ScratchTarget) => Promise<DraftHead>;
+}
+
+const kinds: readonly HeadKind[] = ["jakiro", "jakiro-star", "eagle"];
+const draftings: readonly Drafting[] = [
+  { name: "lookup", method: "lookup" },
+  ...kinds.map((kind) => ({ name: `a ${kind} head that mostly knows`, method: kind, head: scripted(kind) })),
+  { name: "auto with such a head", method: "auto", head: scripted("jakiro") },
+  ...kinds.map((kind) => ({ name: `an untrained ${kind} head`, method: kind, head: untrained(kind) })),
+];
+
+function scripted(kind: HeadKind) {
+  return async ({ checkpoint: { config } }: ScratchTarget) => new ScriptedHead(kind, config.hidden, config.vocabulary);
+}
+
+function untrained(kind: HeadKind) {
+  return async ({ checkpoint, target, folder }: ScratchTarget) => {
+    const path = writeRandomHead(join(folder, kind), checkpoint.config, { kind });
+    const packed = await packHead({
+      file: HeadFile.open(path, checkpoint.config),
+      checkpoint,
+      featureSmoothing: target.featureSmoothing,
+      format: "int8",
+      root: folder,
+    });
+    return (await CpuHead.load(packed, target, 2)).sequence();
+  };
+}
+
+/** Random tokens, some of them repeated: retrieval needs something to find. */
+function promptOf(vocabulary: number, seed: number): number[] {
+  const length = 1 + Math.floor(uniform(seed, 900) * 150);
+  const tokens = randomTokens(length, vocabulary, seed);
+  const period = 1 + Math.floor(uniform(seed, 901) * 30);
+  return seed % 3 === 0 ? tokens.map((_, i) => tokens[i % period]!) : tokens;
+}
+
+describe("identity with plain decoding", function () {
+  this.timeout(300_000);
+  for (const model of tinyModels) {
+    describe(`on ${model}, every tree size from 2 to 64`, () => {
+      let scratch: ScratchTarget;
+      before(async () => {
+        scratch = await packTiny(model, "int8");
+      });
+      after(() => scratch.release());
+
+      for (const [index, { name, method, head: makeHead }] of draftings.entries()) {
+        it(`holds with ${name}`, async () => {
+          const { vocabulary } = scratch.checkpoint.config;
+          const head = await makeHead?.(scratch);
+          // One sequence serves all requests, as in an editor; plain decoding starts on an empty cache each time.
+          const sequence = scratch.target.sequence(capacity);
+          let accepted = 0;
+          for (let nodes = 2; nodes <= 65; nodes++) {
+            const seed = index * 1000 + nodes;
+            const prompt = promptOf(vocabulary, seed);
+            const endTokens = new Set(nodes % 4 === 0 ? randomTokens(6, vocabulary, seed) : []);
+            const sampling = { ...samplers[nodes % samplers.length]!, seed };
+            const asked = request(prompt, { maxTokens, sampling, endTokens });
+            const expected = await decodePlainly(scratch.target.sequence(capacity), asked);
+            if (head instanceof ScriptedHead) head.script = [...prompt, ...expected.tokens];
+
+            // Sizes as asked for by hand, and at last those that the budget chooses.
+            const sizes = nodes > 64 ? {} : { nodes, ...(nodes % 5 === 0 ? { depth: 2 + (nodes % 7), branching: 3 } : {}) };
+            const actual = await decode(sequence, strategyOf(method, sizes, head), asked);
+            const what = `${nodes} nodes, prompt of ${prompt.length}, ${JSON.stringify(sampling)}`;
+            assert.deepEqual(actual.tokens, expected.tokens, what);
+            assert.equal(actual.finishReason, expected.finishReason, what);
+            accepted += actual.statistics.counts.decodedTokens - actual.statistics.counts.targetForwards;
+          }
+          assert.ok(accepted > 0, "nothing drafted was ever accepted: the test tested nothing");
+        });
+      }
+
+      it("holds through a session of requests that share prefixes, with one strategy that learns", async () => {
+        const { config } = scratch.checkpoint;
+        const head = new ScriptedHead("jakiro", config.hidden, config.vocabulary);
+        const sequence = scratch.target.sequence(capacity);
+        const strategy = strategyOf("auto", {}, head);
+        let prompt = promptOf(config.vocabulary, 5);
+        for (let step = 0; step < 60; step++) {
+          const sampling = { ...samplers[step % samplers.length]!, seed: step };
+          const asked = request(prompt, { maxTokens, sampling });
+          const expected = await decodePlainly(scratch.target.sequence(capacity), asked);
+          head.script = [...prompt, ...expected.tokens];
+          const actual = await decode(sequence, strategy, asked);
+          assert.deepEqual(actual.tokens, expected.tokens, `step ${step}`);
+          // A person types on, takes what was offered, or goes back and writes something else.
+          const typed = randomTokens(1 + (step % 3), config.vocabulary, step);
+          const kept = Math.max(1, prompt.length - 1 - Math.floor(uniform(step, 3) * 40));
+          const next = [
+            [...prompt, ...typed],
+            [...prompt, ...actual.tokens.slice(0, 1 + (step % maxTokens))],
+            [...prompt.slice(0, kept), ...typed],
+          ][Math.floor(uniform(step, 4) * 3)]!;
+          prompt = next.length < capacity - 1 ? next : next.slice(0, 20);
+        }
+      });
+    });
+  }
+});

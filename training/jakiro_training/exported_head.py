@@ -1,0 +1,50 @@
+"""The format heads ship in: `model.safetensors` with the released names, int8 rows with float32 scales, `d2t`, and `config.json`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .head import DraftHead, HeadConfig
+
+SCALE_SUFFIX = ".scale"
+FLOAT_ONLY = ("layers.0.mlp_moe.gate.weight",)
+
+
+def quantize_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Symmetric int8 per output row: steps [outputs, inputs] and each row's step size [outputs]."""
+    scale = matrix.abs().amax(dim=1).clamp(min=1e-12) / 127
+    return (matrix / scale[:, None]).round().clamp(-127, 127).to(torch.int8), scale
+
+
+def save_head(folder: Path, head: DraftHead, d2t: Tensor, int8: bool, facts: dict) -> int:
+    """Writes the head's two files and returns their bytes. `facts` joins the head's shape in config.json."""
+    tensors: dict[str, Tensor] = {"d2t": d2t.to(torch.int32)}
+    for name, value in head.state_dict().items():
+        value = value.detach().float().contiguous()
+        if int8 and value.ndim == 2 and name not in FLOAT_ONLY:
+            tensors[name], tensors[name + SCALE_SUFFIX] = quantize_rows(value)
+        else:
+            tensors[name] = value
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, folder / "model.safetensors")
+    config = {**head.config.to_json(), "branches": head.config.branches, "weights": "int8" if int8 else "float32", **facts}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    return sum((folder / name).stat().st_size for name in ("model.safetensors", "config.json"))
+
+
+def load_exported(folder: Path) -> tuple[DraftHead, Tensor]:
+    """The head, dequantized to float32, and d2t."""
+    config = json.loads((folder / "config.json").read_text())
+    head = DraftHead(HeadConfig(**{key: config[key] for key in HeadConfig.__dataclass_fields__}))
+    tensors = load_file(folder / "model.safetensors")
+    state = {}
+    for name in head.state_dict():
+        scale = tensors.get(name + SCALE_SUFFIX)
+        state[name] = tensors[name] if scale is None else tensors[name].float() * scale[:, None]
+    head.load_state_dict(state)
+    return head.eval(), tensors["d2t"].long()

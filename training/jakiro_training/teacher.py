@@ -1,0 +1,62 @@
+"""The text evaluation drafts against: the target's own greedy continuations with its features, computed once and cached."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .gguf_model import GgufModel
+from .progress import Progress
+from .shards import write_arrays
+
+STOPS = ("<|endoftext|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>")
+
+
+@dataclass(frozen=True)
+class TeacherText:
+    """tokens [n]: prompt and greedy continuation; features [n, hidden] float16 after each of them; start: where the continuation begins."""
+
+    tokens: np.ndarray
+    features: np.ndarray
+    start: int
+
+
+def read_prompts(suite: Path, limit: int) -> list[str]:
+    """`limit` prompts spread evenly over a HumanEval-like suite (.jsonl or .jsonl.gz)."""
+    opener = gzip.open if suite.suffix == ".gz" else open
+    with opener(suite, "rt", encoding="utf-8") as lines:
+        prompts = [json.loads(line)["prompt"] for line in lines if line.strip()]
+    count = min(limit, len(prompts))
+    return [prompts[i * len(prompts) // count] for i in range(count)]
+
+
+def teacher_texts(model: GgufModel, suite: Path, limit: int, tokens: int, cache: Path) -> list[TeacherText]:
+    """Continuations of the suite's prompts, read from the cache folder where they are already there."""
+    cache.mkdir(parents=True, exist_ok=True)
+    stops = {i for name in STOPS if (i := model.token_id(name)) is not None}
+    prompts = read_prompts(suite, limit)
+    progress = Progress("teacher texts", len(prompts))
+    target, texts = None, []
+    for prompt in prompts:
+        ids = np.asarray(model.tokenizer.encode(prompt).ids)
+        path = cache / f"{model.sha256[:12]}-{_key(prompt)}-{tokens}.npz"
+        if not path.exists():
+            if target is None:
+                from .torch_target import TorchTarget
+
+                target = TorchTarget(model.path)
+            whole = np.concatenate([ids, target.greedy(ids, tokens, stops)])
+            write_arrays(path, tokens=whole.astype(np.int32), features=target.features([whole])[0].astype(np.float16))
+        with np.load(path) as arrays:
+            texts.append(TeacherText(arrays["tokens"], arrays["features"], len(ids)))
+        progress.advance(1)
+    return texts
+
+
+def _key(prompt: str) -> str:
+    return hashlib.sha256(prompt.encode()).hexdigest()[:16]
