@@ -1,7 +1,5 @@
 // llama.cpp as the peer: the same GGUF file, threads and token ids, through node-llama-cpp's prebuilt CPU binary.
-import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
-import { getLlama, InputLookupTokenPredictor, LlamaLogLevel } from "node-llama-cpp";
+import { getLlama, getModuleVersion, InputLookupTokenPredictor, LlamaLogLevel } from "node-llama-cpp";
 
 /** What the peer may run with; `tune` picks the fastest of each. */
 export const plainSettings = [{ flashAttention: false }, { flashAttention: true }];
@@ -41,24 +39,22 @@ export class LlamaPeer {
     return new LlamaPeer(llama, model, { threads, contextSize });
   }
 
-  /** Version and instruction sets, for the record. */
-  get description() {
+  /** Versions and instruction sets, for the record. */
+  async describe() {
     const features = [...this.llama.systemInfo.matchAll(/(\w+) = 1/g)].map(([, name]) => name);
-    return { binding: "node-llama-cpp 3.22.1", release: this.llama.llamaCppRelease.release, features };
+    const binding = `node-llama-cpp ${await getModuleVersion()}`;
+    return { binding, release: this.llama.llamaCppRelease.release, features };
   }
 
   tokenize(text) {
     return this.#model.tokenize(text, false);
   }
 
-  detokenize(tokens) {
-    return this.#model.detokenize(tokens);
-  }
-
   /**
    * Greedy text after `prompt`; the same figures as the engine's: an end token is the last one where there is one.
    * @param {readonly number[]} prompt
-   * @param {{ maxTokens: number, endTokens: ReadonlySet<number>, settings: object, lookup?: object, signal?: AbortSignal }} options
+   * @param {{ maxTokens: number, endTokens: ReadonlySet<number>, settings: object,
+   *   lookup?: object, until?: (tokens: readonly number[]) => boolean }} options lookup turns speculation on; until ends the text early
    * @returns {Promise<{ tokens: number[], firstTokenMs: number, totalMs: number, tokensPerSecond: number }>}
    */
   async greedy(prompt, { maxTokens, endTokens, settings, lookup, until }) {
@@ -98,7 +94,13 @@ export class LlamaPeer {
     while (tokens.length < maxTokens) {
       const last = [
         input.at(-1),
-        { generateNext: { token: true, logits: { filter: { tokens: [], includeTop: top } }, options: { temperature: 0 } } },
+        {
+          generateNext: {
+            token: true,
+            logits: { filter: { tokens: [], includeTop: top } },
+            options: { temperature: 0 },
+          },
+        },
       ];
       const { next } = (await sequence.controlledEvaluate([...input.slice(0, -1), last])).at(-1);
       tokens.push(next.token);

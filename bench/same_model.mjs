@@ -43,7 +43,11 @@ async function compareText() {
   const float32 = await float32Figures(records, theirs);
   const int8 = await int8Figures(theirs, float32.nlls);
   const { nlls: _, ...report } = float32;
-  return { tokenizer: { equal: theirs.filter((their) => their.sameIds).length, total: theirs.length }, ...report, ...int8 };
+  return {
+    tokenizer: { equal: theirs.filter((their) => their.sameIds).length, total: theirs.length },
+    ...report,
+    ...int8,
+  };
 }
 
 /** llama.cpp's greedy texts with their logits, and its likelihood of the records' own solutions. */
@@ -113,8 +117,10 @@ async function float32Figures(records, theirs) {
       `largest gap at a first difference ${float32.largestGap.toFixed(3)} logits`,
   );
   for (const { line, step, ours, peers, gap, peerGap } of differences) {
-    console.log(`  line ${line}, token ${step}: ${JSON.stringify(ours)} by ${gap.toFixed(3)}, ` +
-      `llama.cpp ${JSON.stringify(peers)} by ${peerGap.toFixed(3)}`);
+    console.log(
+      `  line ${line}, token ${step}: ${JSON.stringify(ours)} by ${gap.toFixed(3)}, ` +
+        `llama.cpp ${JSON.stringify(peers)} by ${peerGap.toFixed(3)}`,
+    );
   }
   return { float32, nlls };
 }
@@ -181,7 +187,18 @@ function evaluateInfilling(suite) {
   const folder = mkdtempSync(join(tmpdir(), "jakiro-bench-"));
   try {
     const json = join(folder, "infilling.json");
-    const argv = ["evaluate", "infilling", "--suite", suite, "--limit", options.limit, "--model", options.model, "--json", json];
+    const argv = [
+      "evaluate",
+      "infilling",
+      "--suite",
+      suite,
+      "--limit",
+      options.limit,
+      "--model",
+      options.model,
+      "--json",
+      json,
+    ];
     const { status } = spawnSync(process.execPath, [join(root, "dist", "cli.js"), ...argv], { stdio: "inherit" });
     if (status !== 0) throw new Error("`jakiro evaluate infilling` failed; run `npm run build` first.");
     const { firstLineExactMatch, allLinesExactMatch } = JSON.parse(readFileSync(json, "utf8"));

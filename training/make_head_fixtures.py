@@ -27,20 +27,21 @@ from jakiro_training.tree import ReferenceDrafter, Tree
 from jakiro_training.unroll import Batch, unrolled_outputs
 
 HIDDEN, VOCABULARY, DRAFT_VOCABULARY = 64, 300, 40
-HEADS = {"jakiro": ("jakiro", 2), "jakiro-4-experts": ("jakiro", 4), "jakiro-star": ("jakiro-star", 2), "eagle": ("eagle", 0)}
+# Kind, experts, intermediate size.
+HEADS = {"jakiro": ("jakiro", 2, 64), "jakiro-4-experts": ("jakiro", 4, 32), "jakiro-star": ("jakiro-star", 2, 32), "eagle": ("eagle", 0, 64)}
 ROUND_ROWS = (6, 3)
 DEPTH, BRANCHING, NODES = 4, 3, 14
-LEAST_MARGIN = 2e-3
+LEAST_MARGIN = 3e-4
 
 
 def write_fixtures(folder: Path) -> None:
     generator = torch.Generator().manual_seed(7)
     folder.mkdir(parents=True, exist_ok=True)
-    embedding, lm_head = (_int8_matrix(generator, VOCABULARY, HIDDEN, scale) for scale in (1.0, 0.35))
+    embedding, lm_head = (_int8_matrix(generator, VOCABULARY, HIDDEN, scale) for scale in (1.0, 0.2))
     save_file({name + suffix: value for name, matrix in (("embedding", embedding), ("lm_head", lm_head))
                for suffix, value in (("", matrix[0]), (SCALE_SUFFIX, matrix[1]))}, folder / "target.safetensors")
-    for name, (kind, experts) in HEADS.items():
-        seed = next(s for s in range(1000) if _write_head(folder / name, kind, experts, _expand(embedding), _expand(lm_head), s))
+    for name, shape in HEADS.items():
+        seed = next(s for s in range(1000) if _write_head(folder / name, shape, _expand(embedding), _expand(lm_head), s))
         print(f"{name}: seed {seed}")
 
 
@@ -52,16 +53,16 @@ def _expand(matrix: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     return matrix[0].float() * matrix[1][:, None]
 
 
-def _write_head(folder: Path, kind: str, experts: int, embedding: torch.Tensor, lm_head: torch.Tensor, seed: int) -> bool:
+def _write_head(folder: Path, shape: tuple[str, int, int], embedding: torch.Tensor, lm_head: torch.Tensor, seed: int) -> bool:
     """Writes one head's case; false where two values decide the tree by less than LEAST_MARGIN, so that rounding could."""
+    kind, experts, intermediate = shape
     generator = torch.Generator().manual_seed(seed)
     config = HeadConfig(kind=kind, hidden=HIDDEN, heads=4, kv_heads=2, head_dim=16, rope_base=10_000.0, norm_epsilon=1e-6, qkv_bias=True,
-                        experts=experts, intermediate=2 * HIDDEN if kind == "eagle" else HIDDEN, draft_vocabulary=DRAFT_VOCABULARY)
+                        experts=experts, intermediate=intermediate, draft_vocabulary=DRAFT_VOCABULARY)
     head = DraftHead(config)
     with torch.no_grad():
         for name, parameter in head.named_parameters():
-            spread = 1.0 if name.endswith("gate.weight") else 2.0
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * (spread / parameter.shape[-1] ** 0.5 if parameter.ndim == 2 else 0.3))
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * (1.3 / parameter.shape[-1] ** 0.5 if parameter.ndim == 2 else 0.3))
             if name.endswith("layernorm.weight"):
                 parameter.add_(1.0)
     d2t = torch.randperm(VOCABULARY, generator=generator)[:DRAFT_VOCABULARY].sort().values

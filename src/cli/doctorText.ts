@@ -71,7 +71,7 @@ function settingsSection({ lookup, heads, suffixTokens, suffixMs }: Settings): s
       source,
       e.acceptance.toFixed(1),
       e.nodes === 1 ? "1 (plain)" : String(e.nodes),
-      e.nodes === 1 ? "0" : String(e.draftForwards),
+      String(e.draftForwards),
       e.tokensPerRound.toFixed(2),
       `${e.speedup.toFixed(2)}x`,
     ]),

@@ -1,12 +1,17 @@
 import { readFile, stat } from "node:fs/promises";
 import { relative, resolve, sep } from "node:path";
+import type { Readable } from "node:stream";
 import { JakiroError } from "../engine/errors.ts";
 
 /** Larger files are not source code. */
 const mostBytes = 256 * 1024 * 1024;
 
 /** Reads a source file, or standard input for "-". Throws JakiroError("file") for what is not text in UTF-8. */
-export async function readDocument(file: string, signal: AbortSignal, input = process.stdin): Promise<string> {
+export async function readDocument(
+  file: string,
+  signal: AbortSignal,
+  input: Readable = process.stdin,
+): Promise<string> {
   const bytes = file === "-" ? await readStream(input, signal) : await readBytes(file, signal);
   return decodeDocument(bytes, nameOf(file));
 }
@@ -34,7 +39,7 @@ async function readBytes(file: string, signal: AbortSignal): Promise<Uint8Array>
   }
 }
 
-async function readStream(input: NodeJS.ReadStream, signal: AbortSignal): Promise<Uint8Array> {
+async function readStream(input: Readable, signal: AbortSignal): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   const stopReading = () => input.destroy();

@@ -24,17 +24,20 @@ export function expectFromLookup(acceptance: number, cost: CostModel): Expectati
   return expectation(acceptance, 0, planTree(chain, cost, 0), cost);
 }
 
-/** A head's tree at the depth that pays best. */
+/**
+ * A head's tree at the depth that pays best, or plain decoding where none does. The level that a Jakiro head adds with its
+ * parallel step is left out.
+ */
 export function expectFromHead(acceptance: number, cost: CostModel): Expectation {
-  let best: Expectation | undefined;
+  let best: Expectation = { acceptance, nodes: 1, draftForwards: 0, tokensPerRound: 1, speedup: 1 };
   let draftMs = 0;
   for (let depth = 1; depth <= deepest; depth++) {
     draftMs += cost.draftMs(depth - 1);
     const plan = planTree(treeProbabilities(acceptance, depth), cost, draftMs);
     const candidate = expectation(acceptance, depth, plan, cost);
-    if (best === undefined || candidate.speedup > best.speedup) best = candidate;
+    if (candidate.speedup > best.speedup) best = candidate;
   }
-  return best!;
+  return best;
 }
 
 /**

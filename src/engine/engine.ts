@@ -131,6 +131,7 @@ export class Engine {
     if (known !== undefined) return known;
     const loading = this.loadHead(kind);
     this.heads.set(kind, loading);
+    loading.catch(() => this.heads.delete(kind));
     return loading;
   }
 

@@ -24,8 +24,9 @@ export async function measureVerification(
     parents: Int32Array.from({ length: rows }, (_, i) => i - 1),
   });
   sequence.trim(0);
-  await sequence.forward(chain(contextTokens), "none");
-  sequence.commit([...Array(contextTokens).keys()]);
+  const cached = Math.min(contextTokens, sequence.capacity);
+  await sequence.forward(chain(cached), "none");
+  sequence.commit([...Array(cached).keys()]);
   const costs: { rows: number; ms: number }[] = [];
   for (const rows of sizes) {
     signal?.throwIfAborted();

@@ -53,7 +53,8 @@ describe("CpuTarget against transformers", () => {
       }
       const [gguf, safetensors] = texts;
       // GGUF carries rope factors in float32 that the other format computes.
-      for (const [i, values] of gguf!.entries()) assertClose(safetensors![i]!, values, 1e-4, "safetensors against GGUF");
+      for (const [i, values] of gguf!.entries())
+        assertClose(safetensors![i]!, values, 1e-4, "safetensors against GGUF");
     });
 
     it(`comes close to them in int8 (${model})`, async () => {

@@ -229,8 +229,14 @@ describe("decode", () => {
         }),
       );
       assert.deepEqual(batches.flat(), result.tokens);
-      assert.deepEqual(forwardsAtBatch, [...batches.keys()].map((i) => i + 1));
-      assert.ok(batches.some((batch) => batch.length > 2), "rounds of several tokens");
+      assert.deepEqual(
+        forwardsAtBatch,
+        [...batches.keys()].map((i) => i + 1),
+      );
+      assert.ok(
+        batches.some((batch) => batch.length > 2),
+        "rounds of several tokens",
+      );
     });
   });
 

@@ -18,8 +18,9 @@ const maxTokens = 20;
 interface Drafting {
   readonly name: string;
   readonly method: Method;
-  /** Tells a head that knows the text what it is. */
   readonly head?: (scratch: ScratchTarget) => Promise<DraftHead>;
+  /** Every how manieth tree size is tried: the runtime's own heads take their time. */
+  readonly stride?: number;
 }
 
 const kinds: readonly HeadKind[] = ["jakiro", "jakiro-star", "eagle"];
@@ -27,7 +28,7 @@ const draftings: readonly Drafting[] = [
   { name: "lookup", method: "lookup" },
   ...kinds.map((kind) => ({ name: `a ${kind} head that mostly knows`, method: kind, head: scripted(kind) })),
   { name: "auto with such a head", method: "auto", head: scripted("jakiro") },
-  ...kinds.map((kind) => ({ name: `an untrained ${kind} head`, method: kind, head: untrained(kind) })),
+  ...kinds.map((kind) => ({ name: `an untrained ${kind} head`, method: kind, head: untrained(kind), stride: 3 })),
 ];
 
 function scripted(kind: HeadKind) {
@@ -66,14 +67,14 @@ describe("identity with plain decoding", function () {
       });
       after(() => scratch.release());
 
-      for (const [index, { name, method, head: makeHead }] of draftings.entries()) {
+      for (const [index, { name, method, head: makeHead, stride = 1 }] of draftings.entries()) {
         it(`holds with ${name}`, async () => {
           const { vocabulary } = scratch.checkpoint.config;
           const head = await makeHead?.(scratch);
           // One sequence serves all requests, as in an editor; plain decoding starts on an empty cache each time.
           const sequence = scratch.target.sequence(capacity);
           let accepted = 0;
-          for (let nodes = 2; nodes <= 65; nodes++) {
+          for (let nodes = 2 + (index % stride); nodes <= 65; nodes += stride) {
             const seed = index * 1000 + nodes;
             const prompt = promptOf(vocabulary, seed);
             const endTokens = new Set(nodes % 4 === 0 ? randomTokens(6, vocabulary, seed) : []);
@@ -83,7 +84,8 @@ describe("identity with plain decoding", function () {
             if (head instanceof ScriptedHead) head.script = [...prompt, ...expected.tokens];
 
             // Sizes as asked for by hand, and at last those that the budget chooses.
-            const sizes = nodes > 64 ? {} : { nodes, ...(nodes % 5 === 0 ? { depth: 2 + (nodes % 7), branching: 3 } : {}) };
+            const sizes =
+              nodes > 64 ? {} : { nodes, ...(nodes % 5 === 0 ? { depth: 2 + (nodes % 7), branching: 3 } : {}) };
             const actual = await decode(sequence, strategyOf(method, sizes, head), asked);
             const what = `${nodes} nodes, prompt of ${prompt.length}, ${JSON.stringify(sampling)}`;
             assert.deepEqual(actual.tokens, expected.tokens, what);

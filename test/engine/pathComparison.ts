@@ -18,7 +18,13 @@ export async function extend(sequence: CpuSequence, text: readonly number[], chu
 }
 
 /** A tree of `nodes` rows below `root` that reaches at least `depth`, drawn by seed; siblings have different tokens. */
-export function randomTree(root: number, nodes: number, depth: number, draw: readonly number[], seed: number): TokenRows {
+export function randomTree(
+  root: number,
+  nodes: number,
+  depth: number,
+  draw: readonly number[],
+  seed: number,
+): TokenRows {
   const tokens = [root];
   const parents = [-1];
   for (let row = 1; row < nodes; row++) {

@@ -113,7 +113,12 @@ async function checkEveryTreeSize(target: CpuTarget): Promise<void> {
     await extend(tree, prompt, 50);
     await extend(plain, prompt, 3);
     const draw = randomTokens(64, vocabulary, nodes);
-    await compareTree(tree, plain, randomTree(nodes, nodes, Math.min(nodes - 1, deepest), draw, nodes), `${nodes} nodes`);
+    await compareTree(
+      tree,
+      plain,
+      randomTree(nodes, nodes, Math.min(nodes - 1, deepest), draw, nodes),
+      `${nodes} nodes`,
+    );
   }
 }
 

@@ -27,7 +27,11 @@ export function writeRandomHead(
   const matrix = (name: string, outputs: number, inputs: number) =>
     add(name, [outputs, inputs], normal(outputs * inputs, seed * 100 + counter++, 1 / Math.sqrt(inputs)));
   const vector = (name: string, length: number, mean: number) =>
-    add(name, [length], normal(length, seed * 100 + counter++, 0.2).map((value) => mean + value));
+    add(
+      name,
+      [length],
+      normal(length, seed * 100 + counter++, 0.2).map((value) => mean + value),
+    );
   const mlp = (path: string) => {
     matrix(`${path}.gate_proj.weight`, hidden, hidden);
     matrix(`${path}.up_proj.weight`, hidden, hidden);
@@ -37,7 +41,11 @@ export function writeRandomHead(
   const layer = "layers.0";
   matrix("fc.weight", hidden, 2 * hidden);
   vector("fc.bias", hidden, 0);
-  for (const [name, count] of [["q", heads], ["k", kvHeads], ["v", kvHeads]] as const) {
+  for (const [name, count] of [
+    ["q", heads],
+    ["k", kvHeads],
+    ["v", kvHeads],
+  ] as const) {
     matrix(`${layer}.self_attn.${name}_proj.weight`, count * headDim, hidden);
     vector(`${layer}.self_attn.${name}_proj.bias`, count * headDim, 0);
   }

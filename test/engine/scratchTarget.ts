@@ -47,6 +47,10 @@ export async function packScratch(checkpoint: Checkpoint, format: WeightFormat):
   };
 }
 
-export function packTiny(model: TinyModel, format: WeightFormat, file?: "gguf" | "safetensors"): Promise<ScratchTarget> {
+export function packTiny(
+  model: TinyModel,
+  format: WeightFormat,
+  file?: "gguf" | "safetensors",
+): Promise<ScratchTarget> {
   return packScratch(openCheckpoint(tinyPath(model, file)), format);
 }

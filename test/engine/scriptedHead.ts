@@ -52,7 +52,12 @@ export class ScriptedHead implements DraftHead {
     const rank = Math.floor(uniform(seed, 1) * 1.5 * count) % count;
     const guesses: number[] = [];
     for (let draw = 0; guesses.length < count; draw++) {
-      if (guesses.length === rank && right !== undefined && uniform(seed, 2) < this.honesty && !guesses.includes(right)) {
+      if (
+        guesses.length === rank &&
+        right !== undefined &&
+        uniform(seed, 2) < this.honesty &&
+        !guesses.includes(right)
+      ) {
         guesses.push(right);
         continue;
       }

@@ -37,7 +37,15 @@ export async function runMocha(folder, fileNames, scratch) {
 async function runGroup(files, report) {
   const [node, mocha] = tool("mocha", "mocha");
   const reporter = join(root, "test", "runner", "reporter.cjs");
-  const options = ["--forbid-only", "--enable-source-maps", "--reporter", reporter, "--reporter-options"];
+  const options = [
+    "--forbid-only",
+    "--timeout",
+    "60000",
+    "--enable-source-maps",
+    "--reporter",
+    reporter,
+    "--reporter-options",
+  ];
   const code = await run(node, [...mocha, ...options, `report=${report}`, ...files], { timeoutMs: longestRunMs });
   const names = files.length > 3 ? `${files.length} suites` : files.map((file) => basename(file)).join(", ");
   if (!existsSync(report)) return failedCheck(`Failed: ${names} ended before all tests had run (${code})`);

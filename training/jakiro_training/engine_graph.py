@@ -37,8 +37,7 @@ class EngineGraph:
         self._outputs = ["features"]
         self._cached_outputs = [o.name for o in self._session.get_outputs()]
         self._model = model
-        config = model.config
-        self._frequencies = config.rope_base ** (-np.arange(0, config.head_dim, 2, dtype=np.float64) / config.head_dim)
+        self._frequencies = model.rotary_frequencies()
 
     @property
     def smoothing_hash(self) -> str:

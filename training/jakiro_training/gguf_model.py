@@ -76,6 +76,13 @@ class GgufModel:
             result[start : start + DEQUANTIZE_ROWS] = dequantize(data[start : start + DEQUANTIZE_ROWS], tensor.tensor_type)
         return result
 
+    def rotary_frequencies(self) -> np.ndarray:
+        """[headDim / 2] float64 angles per position, with the divisors a Llama 3 file carries for its longer context."""
+        config = self.config
+        plain = config.rope_base ** (-np.arange(0, config.head_dim, 2, dtype=np.float64) / config.head_dim)
+        divisors = self._tensors.get("rope_freqs.weight")
+        return plain if divisors is None else plain / divisors.data
+
     def embedding_rows(self, ids: np.ndarray | None = None, dtype=np.float32) -> np.ndarray:
         return self.rows("token_embd.weight", ids, dtype)
 

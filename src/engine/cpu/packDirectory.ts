@@ -22,7 +22,7 @@ export async function writeOnce(directory: string, fill: (draft: string) => Prom
   } catch (error) {
     throw explained(error, dirname(directory));
   } finally {
-    rmSync(draft, { recursive: true, force: true });
+    if (existsSync(draft)) rmSync(draft, { recursive: true, force: true });
   }
 }
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "./checkpoint.ts";
+import { headShapes } from "./headShapes.ts";
 import { readSafetensorsHeader, type SafetensorsTensor } from "./safetensors.ts";
 import { WeightFile } from "./weightFile.ts";
 
@@ -42,13 +43,19 @@ export class HeadFile {
   ) {}
 
   /**
-   * Reads `config.json` and `model.safetensors` of a folder, and checks that the head belongs to this target.
+   * Reads `config.json` and `model.safetensors` of a folder, and checks that they are whole and belong to this target.
    * Throws JakiroError("model") with what is missing or does not fit.
    */
   static open(path: string, target: ModelConfig): HeadFile {
     const config = readConfig(path);
-    if (config.hidden !== target.hidden) {
-      throw unfit(path, `its hidden size is ${config.hidden} and the model's is ${target.hidden}`);
+    // The head is rotated by the target's own table; GGUF keeps the base in float32.
+    for (const [what, own, expected] of [
+      ["hidden size", config.hidden, target.hidden],
+      ["head size", config.shape.headDim, target.headDim],
+      ["rotary base", config.ropeBase, target.rope.base],
+    ] as const) {
+      if (Math.fround(own) !== Math.fround(expected))
+        throw unfit(path, `its ${what} is ${own} and the model's is ${expected}`);
     }
     const weightsPath = join(path, "model.safetensors");
     const file = WeightFile.open(weightsPath);
@@ -63,6 +70,8 @@ export class HeadFile {
     }
     const contentHash = createHash("sha256").update(JSON.stringify(config)).update(bytes).digest("hex");
     const draftToTarget = integersOf(weightsPath, "d2t", tensors, bytes);
+    if (draftToTarget.length === 0) throw malformed(path, `its draft vocabulary "d2t" is empty`);
+    checkShapes(path, config, tensors);
     const outside = draftToTarget.find((token) => token < 0 || token >= target.vocabulary);
     if (outside !== undefined) {
       throw unfit(path, `it drafts token ${outside} and the model's vocabulary has ${target.vocabulary}`);
@@ -73,13 +82,12 @@ export class HeadFile {
   /** A weight [outputs, inputs], float32 or int8 with one scale per output (`NAME.scale`). */
   matrix(name: string): HeadMatrix {
     const tensor = this.tensor(name);
-    const [outputs = 0, inputs = 0] = tensor.shape;
-    if (tensor.shape.length !== 2) throw malformed(this.path, `"${name}" is no matrix`);
+    const [outputs, inputs] = tensor.shape as [number, number];
     if (tensor.dtype !== "I8") return { outputs, inputs, values: this.floats(name) };
     const scales = this.vector(`${name}.scale`);
     const steps = new Int8Array(this.data(tensor));
-    if (steps.length !== outputs * inputs || scales.length !== outputs) {
-      throw malformed(this.path, `the sizes of "${name}" and its scales do not match`);
+    if (scales.length !== outputs) {
+      throw malformed(this.path, `"${name}" has ${outputs} rows and ${scales.length} scales`);
     }
     const values = new Float32Array(steps.length);
     for (let row = 0; row < outputs; row++) {
@@ -106,6 +114,16 @@ export class HeadFile {
 
   private data(tensor: SafetensorsTensor): ArrayBuffer {
     return dataOf(tensor, this.bytes);
+  }
+}
+
+function checkShapes(path: string, config: HeadConfig, tensors: ReadonlyMap<string, SafetensorsTensor>): void {
+  for (const [name, expected] of headShapes(config)) {
+    const tensor = tensors.get(name);
+    if (tensor === undefined) throw malformed(path, `it has no tensor "${name}"`);
+    if (tensor.shape.join() !== expected.join()) {
+      throw malformed(path, `"${name}" is ${tensor.shape.join(" x ")} where ${expected.join(" x ")} is expected`);
+    }
   }
 }
 
@@ -138,12 +156,14 @@ function readConfig(path: string): HeadConfig {
   }
   const count = (key: string, least = 1): number => {
     const value = json[key];
-    if (!Number.isSafeInteger(value) || (value as number) < least) throw malformed(path, `"${key}" in its config.json is no count`);
+    if (!Number.isSafeInteger(value) || (value as number) < least)
+      throw malformed(path, `"${key}" in its config.json is no count`);
     return value as number;
   };
   const positive = (key: string): number => {
     const value = json[key];
-    if (typeof value !== "number" || !(value > 0)) throw malformed(path, `"${key}" in its config.json is no positive number`);
+    if (typeof value !== "number" || !(value > 0))
+      throw malformed(path, `"${key}" in its config.json is no positive number`);
     return value;
   };
   const kind = headKinds.find((known) => known === json["kind"]);

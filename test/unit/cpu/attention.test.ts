@@ -60,7 +60,13 @@ interface Outcome {
 }
 
 /** Runs tokens first .. end - 1 on a cache of those before them. */
-async function attend(session: InferenceSession, text: Text, first: number, end: number, cache: Cache): Promise<Outcome> {
+async function attend(
+  session: InferenceSession,
+  text: Text,
+  first: number,
+  end: number,
+  cache: Cache,
+): Promise<Outcome> {
   const rows = end - first;
   const bias = new Float32Array(rows * (cache.bucket + rows)).fill(masked);
   for (let row = 0; row < rows; row++) {
@@ -74,7 +80,10 @@ async function attend(session: InferenceSession, text: Text, first: number, end:
   for (let row = 0; row < rows; row++) {
     const [start, token] = [row * (width + 2 * kvWidth), first + row];
     const queries = text.queries.subarray(token * width, (token + 1) * width);
-    qkv.set(queries.map((query) => query / Math.sqrt(headDim)), start);
+    qkv.set(
+      queries.map((query) => query / Math.sqrt(headDim)),
+      start,
+    );
     qkv.set(text.keys.subarray(token * kvWidth, (token + 1) * kvWidth), start + width);
     qkv.set(text.values.subarray(token * kvWidth, (token + 1) * kvWidth), start + width + kvWidth);
   }
@@ -84,7 +93,10 @@ async function attend(session: InferenceSession, text: Text, first: number, end:
     qkv: floatTensor(qkv, [rows, width + 2 * kvWidth]),
     cos: floatTensor(new Float32Array((rows * headDim) / 2).fill(1), [rows, headDim / 2]),
     sin: floatTensor(new Float32Array((rows * headDim) / 2), [rows, headDim / 2]),
-    rowIndex: integerTensor(Array.from({ length: rows }, (_, i) => i), [1, rows]),
+    rowIndex: integerTensor(
+      Array.from({ length: rows }, (_, i) => i),
+      [1, rows],
+    ),
     pastKeys: doubleTensor(cache.keys, [1, kvHeads, headDim, cache.bucket]),
     pastValues: doubleTensor(cache.values, [1, kvHeads, cache.bucket, headDim]),
   });

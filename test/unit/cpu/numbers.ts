@@ -37,7 +37,12 @@ export function assertSameBits(actual: Numbers, expected: Numbers, what: string)
   assert.ok(place < 0, `${what}: ${actual[place]} instead of ${expected[place]} at ${place} of ${actual.length}`);
 }
 
-export function assertClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number, what: string): void {
+export function assertClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  what: string,
+): void {
   assert.equal(actual.length, expected.length, `${what}: length`);
   for (let i = 0; i < expected.length; i++) {
     const error = Math.abs(actual[i]! - expected[i]!);

@@ -38,7 +38,11 @@ describe("onnxWriter", () => {
     assert.deepEqual(textsOf(node!, 1), ["a", ""]);
     assert.equal(textOf(node!, 4), "Op");
     assert.equal(field(node!, 7), undefined, "an operator of ONNX itself names no domain");
-    const found = new Map(fields(node!, 5).map((bytes) => readMessage(bytes as Uint8Array)).map((a) => [textOf(a, 1), a]));
+    const found = new Map(
+      fields(node!, 5)
+        .map((bytes) => readMessage(bytes as Uint8Array))
+        .map((a) => [textOf(a, 1), a]),
+    );
     for (const value of whole) {
       const attribute = found.get(`int ${value}`)!;
       assert.deepEqual([numbersOf(attribute, 3), field(attribute, 20)], [[value], 2n]);

@@ -78,7 +78,12 @@ describe("packMatrix", () => {
       const dense = randomMatrix(150, 128, 5);
       const sink = new MemorySink();
       const packer = new MatrixPacker(format, 128, 150);
-      for (const [first, end] of [[0, 1], [1, 70], [70, 134], [134, 150]] as const) {
+      for (const [first, end] of [
+        [0, 1],
+        [1, 70],
+        [70, 134],
+        [134, 150],
+      ] as const) {
         packer.addRows(dense.values.slice(first * 128, end * 128), end - first);
       }
       assertSameBits(unpack(sink, packer.finish(sink, "m")).values, packed(format, [dense]).values, "in runs");

@@ -48,7 +48,10 @@ export function randomCheckpoint(config: ModelConfig = smallConfig, seed = 1): C
   return {
     config,
     path: "random",
-    contentHash: async () => createHash("sha256").update(JSON.stringify([config, seed])).digest("hex"),
+    contentHash: async () =>
+      createHash("sha256")
+        .update(JSON.stringify([config, seed]))
+        .digest("hex"),
     has: (name) => shapes.has(name),
     shape: shapeOf,
     readRows(name, first, count, into) {

@@ -34,7 +34,10 @@ async function runLayer(smoothing?: LayerSmoothing): Promise<Float32Array> {
       [bodyNames.cos]: floatTensor(cos, [rows, headDim / 2]),
       [bodyNames.sin]: floatTensor(sin, [rows, headDim / 2]),
       [bodyNames.rowIndex]: integerTensor(positions, [1, rows]),
-      [bodyNames.bias]: floatTensor(treeBias({ tokens: positions, parents }, 0, cache.bucket), [rows, cache.bucket + rows]),
+      [bodyNames.bias]: floatTensor(treeBias({ tokens: positions, parents }, 0, cache.bucket), [
+        rows,
+        cache.bucket + rows,
+      ]),
       [bodyNames.split]: integerTensor([cache.bucket, rows]),
       [bodyNames.pastKeys(0)]: cache.keys(0),
       [bodyNames.pastValues(0)]: cache.values(0),
@@ -65,7 +68,10 @@ describe("smoothing", () => {
 
     const size = Math.sqrt(plain.reduce((sum, value) => sum + value * value, 0) / plain.length);
     // Exact attention rounds values to 2^-15, which smoothed values meet at another place.
-    for (const smoothing of [{ ...exact, o }, { ...others, o }]) {
+    for (const smoothing of [
+      { ...exact, o },
+      { ...others, o },
+    ]) {
       const smoothed = await runLayer(smoothing);
       const worst = plain.reduce((error, value, i) => Math.max(error, Math.abs(value - smoothed[i]!)), 0) / size;
       assert.ok(worst > 0 && worst < 3e-4, `off by ${worst} of the output's size`);

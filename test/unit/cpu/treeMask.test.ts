@@ -9,7 +9,9 @@ describe("treeMask", () => {
   it("lets a row see the committed tokens, its ancestors and itself, nothing else", () => {
     const bias = treeBias(rows, 2, 4);
     const picture = Array.from({ length: 5 }, (_, row) =>
-      [...bias.subarray(row * 9, row * 9 + 9)].map((value) => (value === 0 ? "1" : value === Math.fround(masked) ? "." : "?")).join(""),
+      [...bias.subarray(row * 9, row * 9 + 9)]
+        .map((value) => (value === 0 ? "1" : value === Math.fround(masked) ? "." : "?"))
+        .join(""),
     );
     assert.deepEqual(picture, ["11..1....", "11..11...", "11..1.1..", "11..11.1.", "11......1"]);
   });

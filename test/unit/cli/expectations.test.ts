@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { expectFromHead, expectFromLookup, treeProbabilities } from "../../../src/cli/expectations.ts";
+import { CostModel } from "../../../src/engine/decoding/costModel.ts";
+import { affordableSuffix } from "../../../src/engine/suffixBudget.ts";
+
+/** Rows are free up to eight and cost as much as plain decoding from there on. */
+const verify = [
+  { rows: 1, ms: 20 },
+  { rows: 8, ms: 20 },
+  { rows: 16, ms: 180 },
+];
+const cost = (draft: readonly number[]) => new CostModel({ verify, draft, overheadMs: 0 });
+
+describe("expectations", () => {
+  it("take the rows that are free and no more, where drafting is free", () => {
+    const expected = expectFromLookup(0.5, cost([]));
+    assert.equal(expected.nodes, 8);
+    assert.equal(expected.tokensPerRound, 2 - 2 ** -7);
+    assert.equal(expected.speedup, expected.tokensPerRound);
+  });
+
+  it("prefer plain decoding to a head that costs more than it brings", () => {
+    const { nodes, draftForwards, speedup } = expectFromHead(0.5, cost([200, 200]));
+    assert.deepEqual([nodes, draftForwards, speedup], [1, 0, 1]);
+  });
+
+  it("draft deeper the cheaper a draft forward is", () => {
+    const depths = [0.1, 4, 60].map((ms) => expectFromHead(0.7, cost([ms])).draftForwards);
+    assert.deepEqual(
+      depths,
+      depths.toSorted((a, b) => b - a),
+    );
+    assert.ok(depths[0]! > depths[2]!);
+  });
+
+  it("describe a tree whose children share what their parent has", () => {
+    const probabilities = treeProbabilities(0.5, 2);
+    assert.deepEqual(probabilities.slice(0, 4), [0.5, 0.25, 0.25, 0.125]);
+    const mass = treeProbabilities(0.5, 1).reduce((sum, p) => sum + p, 0);
+    assert.ok(Math.abs(mass - (1 - 0.5 ** 8)) < 1e-12);
+  });
+});
+
+describe("affordableSuffix", () => {
+  const linear = [
+    { rows: 1, ms: 10 },
+    { rows: 32, ms: 100 },
+    { rows: 64, ms: 200 },
+  ];
+  const cases: readonly (readonly [ms: number, tokens: number])[] = [
+    [1, 16],
+    [99, 16],
+    [101, 32],
+    [399, 64],
+    [401, 128],
+    [1e9, 512],
+  ];
+  for (const [ms, tokens] of cases) {
+    it(`is ${tokens} tokens in ${ms} ms`, () => assert.equal(affordableSuffix(linear, ms), tokens));
+  }
+});
