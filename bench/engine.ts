@@ -1,6 +1,7 @@
 /** What the benchmarks use of the engine and the command line; engine.mjs bundles it. */
 export { formatMarkdownTable } from "../src/cli/table.ts";
-export { median, rotated } from "../src/cli/benchReport.ts";
+export { rotated } from "../src/cli/bench.ts";
+export { median } from "../src/cli/benchReport.ts";
 export { firstLineOf } from "../src/cli/evaluate.ts";
 export { describeMachine } from "../src/cli/machine.ts";
 export { checkResultFile, writeResultFile } from "../src/cli/resultFile.ts";

@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { product } from "./engine.mjs";
 import { LlamaPeer } from "./llamacpp.mjs";
@@ -29,7 +29,8 @@ const peerSettings = { flashAttention: false };
 const { path } = await product.locateModel(options.model);
 const machine = product.describeMachine();
 const parts = new Set(options.parts.split(","));
-const results = { model: options.model, machine, date: new Date().toISOString() };
+for (const part of parts) if (part !== "text" && part !== "infilling") throw new Error(`--parts has no "${part}".`);
+const results = { model: basename(path), machine, date: new Date().toISOString() };
 
 if (parts.has("text")) Object.assign(results, await compareText());
 if (parts.has("infilling")) results.infilling = await compareInfilling();

@@ -132,6 +132,20 @@ describe("decode", () => {
       assert.deepEqual(second.tokens.slice(0, 14), first.tokens.slice(10));
     });
 
+    it("draws by absolute position: however a text is cut into requests, the seed gives the same text", async () => {
+      const tokens = prompt(20, 9);
+      for (const sampler of samplers) {
+        const sampling = { ...sampler, seed: 11 };
+        const whole = await decodePlainly(fresh(), request(tokens, { sampling }));
+        const sequence = fresh();
+        for (const cut of [1, 2, 9, 23]) {
+          const rest = request([...tokens, ...whole.tokens.slice(0, cut)], { sampling, maxTokens: 24 - cut });
+          const result = await decode(sequence, strategyOf("lookup"), rest);
+          assert.deepEqual(result.tokens, whole.tokens.slice(cut), `cut at ${cut}, ${JSON.stringify(sampling)}`);
+        }
+      }
+    });
+
     it("reports the progress of a long prompt in rising steps", async () => {
       const progress: number[] = [];
       await decode(fresh(), strategyOf("plain"), request(prompt(300), { onPrefill: (done) => progress.push(done) }));

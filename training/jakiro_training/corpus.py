@@ -1,4 +1,5 @@
-"""Step `corpus`: packages -> filtered source files -> shards of token sequences (plain and FIM order), deterministic by seed."""
+"""Step `corpus`: packages -> filtered source files -> shards of token sequences (plain and FIM order), deterministic
+by seed."""
 
 from __future__ import annotations
 
@@ -19,7 +20,15 @@ from .progress import Progress
 from .shards import shard_paths, write_token_shard
 from .sources import BenchmarkFilter, DuplicateFilter, language_of, readable_source
 
-LANGUAGE_SHARES = {"python": 0.55, "typescript": 0.22, "javascript": 0.13, "go": 0.03, "rust": 0.03, "java": 0.02, "c": 0.02}
+LANGUAGE_SHARES = {
+    "python": 0.55,
+    "typescript": 0.22,
+    "javascript": 0.13,
+    "go": 0.03,
+    "rust": 0.03,
+    "java": 0.02,
+    "c": 0.02,
+}
 BYTES_PER_TOKEN = 3.4
 CANDIDATES_PER_SHARE = 5
 SHARD_TOKENS = 200_000
@@ -38,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--packages", type=Path, default=default_list, help="the committed package list")
     parser.add_argument("--downloads", type=Path, required=True, help="folder for package archives, kept between runs")
     parser.add_argument("--model", type=Path, required=True, help="the target's GGUF: its tokenizer makes the tokens")
-    parser.add_argument("--exclude", type=Path, required=True, help="HumanEval.jsonl.gz: files holding its docstrings are dropped")
+    parser.add_argument(
+        "--exclude", type=Path, required=True, help="HumanEval.jsonl.gz: files holding its docstrings are dropped"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards, outside of the repository")
     parser.add_argument("--tokens", type=int, default=4_000_000, help="training tokens wanted")
     parser.add_argument("--heldout-tokens", type=int, default=150_000)
@@ -52,7 +63,9 @@ def run(args: argparse.Namespace) -> None:
         return
     packages = load_packages(args.packages)
     fetch_all(packages, args.downloads)
-    files, dropped = collect_files(packages, args.downloads, BenchmarkFilter.from_human_eval(args.exclude), args.tokens, args.seed)
+    files, dropped = collect_files(
+        packages, args.downloads, BenchmarkFilter.from_human_eval(args.exclude), args.tokens, args.seed
+    )
     model = GgufModel(args.model)
     args.out.mkdir(parents=True, exist_ok=True)
     manifest = {"seed": args.seed, "target": args.model.name, "dropped": dict(dropped)}
@@ -60,13 +73,21 @@ def run(args: argparse.Namespace) -> None:
         chosen = choose_files([f for f in files if f.package.heldout == heldout], tokens)
         manifest[split] = write_split(args.out, split, chosen, model, args)
     (args.out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    print(json.dumps({split: {k: manifest[split][k] for k in ("tokens", "sequences", "languages")} for split in ("train", "heldout")}))
+    print(
+        json.dumps(
+            {
+                split: {k: manifest[split][k] for k in ("tokens", "sequences", "languages")}
+                for split in ("train", "heldout")
+            }
+        )
+    )
 
 
 def collect_files(
     packages: list[Package], downloads: Path, benchmark: BenchmarkFilter, tokens: int, seed: int
 ) -> tuple[list[SourceFile], Counter]:
-    """Usable files of every package, in an order fixed by the seed; a package offers at most CANDIDATES_PER_SHARE times its fair share.
+    """Usable files of every package, in an order fixed by the seed; a package offers at most CANDIDATES_PER_SHARE
+    times its fair share.
 
     Held-out packages go first, so that a copy of theirs is dropped from training.
     """
@@ -81,9 +102,15 @@ def collect_files(
             if offered > CANDIDATES_PER_SHARE * fair_share:
                 break
             text = readable_source(data)
-            reason = ("unreadable, minified, generated or data" if text is None
-                      else "benchmark text" if benchmark.contains(text)
-                      else "duplicate" if not duplicates.accept(text) else None)
+            reason = (
+                "unreadable, minified, generated or data"
+                if text is None
+                else "benchmark text"
+                if benchmark.contains(text)
+                else "duplicate"
+                if not duplicates.accept(text)
+                else None
+            )
             if reason:
                 dropped[reason] += 1
             else:
@@ -101,7 +128,9 @@ def choose_files(files: list[SourceFile], tokens: int) -> list[SourceFile]:
         for file in files:
             if file.language == language:
                 by_package[file.package.label].append(file)
-        cap = common_cap([sum(len(f.text) for f in group) for group in by_package.values()], share * tokens * BYTES_PER_TOKEN)
+        cap = common_cap(
+            [sum(len(f.text) for f in group) for group in by_package.values()], share * tokens * BYTES_PER_TOKEN
+        )
         for group in by_package.values():
             taken = 0
             for file in group:
@@ -131,7 +160,10 @@ def write_split(out: Path, split: str, files: list[SourceFile], model: GgufModel
     progress = Progress(f"{split} tokens", len(files))
     for file in files:
         rng = random.Random(f"{args.seed}:{file.package.label}:{file.path}")
-        rows += [(ids, languages.index(file.language), int(is_fim)) for ids, is_fim in sequences_of(file.text, model.tokenizer, fim, args.fim_share, rng)]
+        rows += [
+            (ids, languages.index(file.language), int(is_fim))
+            for ids, is_fim in sequences_of(file.text, model.tokenizer, fim, args.fim_share, rng)
+        ]
         progress.advance(1, f"{len(rows)} sequences")
     random.Random(f"{args.seed}:{split}").shuffle(rows)
     for stale in shard_paths(out, split):
@@ -147,7 +179,10 @@ def write_split(out: Path, split: str, files: list[SourceFile], model: GgufModel
     for ids, language, _ in rows:
         counts[languages[language]] += len(ids)
     return {
-        "tokens": sum(len(r[0]) for r in rows), "sequences": len(rows), "fim_sequences": sum(r[2] for r in rows), "languages": dict(counts),
+        "tokens": sum(len(r[0]) for r in rows),
+        "sequences": len(rows),
+        "fim_sequences": sum(r[2] for r in rows),
+        "languages": dict(counts),
         "packages": sorted({f"{f.package.label} ({f.package.licence})" for f in files}),
         "sha256": hashlib.sha256(b"".join(r[0].tobytes() for r in rows)).hexdigest(),
     }

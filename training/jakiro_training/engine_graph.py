@@ -1,8 +1,8 @@
 """The engine's own packed target graph, run through onnxruntime: the features a head meets at run time.
 
-The graph (`body.onnx`, its weights beside it) takes rows that hang on a cached prefix and returns features and the rows' own keys and
-values. A row's result depends on its path alone, not on the rows beside it, so whole sequences run side by side in one forward under
-a block-diagonal mask, without a cache, and give the bits the engine gives.
+The graph (`body.onnx`, its weights beside it) takes rows that hang on a cached prefix and returns features and the
+rows' own keys and values. A row's result depends on its path alone, not on the rows beside it, so whole sequences run
+side by side in one forward under a block-diagonal mask, without a cache, and give the bits the engine gives.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class EngineGraph:
     def features(self, sequences: list[np.ndarray]) -> list[np.ndarray]:
         """[tokens, hidden] float32 per sequence, the state after the final norm.
 
-        One long sequence runs in chunks, each with the keys and values of those before it; several run side by side. The graph
-        wants at least one cached key: the first one is a masked zero.
+        One long sequence runs in chunks, each with the keys and values of those before it; several run side by side.
+        The graph wants at least one cached key: the first one is a masked zero.
         """
         if len(sequences) == 1:
             return [self._in_chunks(sequences[0])]
@@ -57,7 +57,9 @@ class EngineGraph:
         for start, end in zip(ends - lengths, ends):
             bias[start:end, 1 + start : 1 + end][np.tril_indices(end - start)] = 0
         positions = np.concatenate([np.arange(n) for n in lengths])
-        (features,) = self._session.run(self._outputs, self._inputs(np.concatenate(sequences), positions, bias, self._empty_past(1)))
+        (features,) = self._session.run(
+            self._outputs, self._inputs(np.concatenate(sequences), positions, bias, self._empty_past(1))
+        )
         return np.split(features, ends[:-1])
 
     def _in_chunks(self, sequence: np.ndarray) -> np.ndarray:
@@ -72,20 +74,36 @@ class EngineGraph:
             results = dict(zip(outputs, values))
             done.append(results["features"])
             if not last:
-                past = {name: np.concatenate([old, _as_past(name, results)], axis=3 if "keys" in name else 2) for name, old in past.items()}
+                past = {
+                    name: np.concatenate([old, _as_past(name, results)], axis=3 if "keys" in name else 2)
+                    for name, old in past.items()
+                }
         return np.concatenate(done)
 
     def _empty_past(self, length: int) -> KeysAndValues:
         config = self._model.config
-        keys = {f"past_keys.{layer}": np.zeros((1, config.kv_heads, config.head_dim, length)) for layer in range(config.layers)}
-        return keys | {f"past_values.{layer}": np.zeros((1, config.kv_heads, length, config.head_dim)) for layer in range(config.layers)}
+        keys = {
+            f"past_keys.{layer}": np.zeros((1, config.kv_heads, config.head_dim, length))
+            for layer in range(config.layers)
+        }
+        return keys | {
+            f"past_values.{layer}": np.zeros((1, config.kv_heads, length, config.head_dim))
+            for layer in range(config.layers)
+        }
 
-    def _inputs(self, tokens: np.ndarray, positions: np.ndarray, bias: np.ndarray, past: KeysAndValues) -> dict[str, np.ndarray]:
+    def _inputs(
+        self, tokens: np.ndarray, positions: np.ndarray, bias: np.ndarray, past: KeysAndValues
+    ) -> dict[str, np.ndarray]:
         rows, keys = bias.shape
         angles = positions[:, None] * self._frequencies
         return {
-            "hidden": self._model.embedding_rows(tokens), "cos": np.cos(angles).astype(np.float32), "sin": np.sin(angles).astype(np.float32),
-            "row_index": np.arange(rows, dtype=np.int64)[None], "bias": bias, "split": np.array([keys - rows, rows], np.int64), **past,
+            "hidden": self._model.embedding_rows(tokens),
+            "cos": np.cos(angles).astype(np.float32),
+            "sin": np.sin(angles).astype(np.float32),
+            "row_index": np.arange(rows, dtype=np.int64)[None],
+            "bias": bias,
+            "split": np.array([keys - rows, rows], np.int64),
+            **past,
         }
 
 

@@ -1,4 +1,5 @@
-"""Step `evaluate`: tau by tree size, acceptance by depth and diversity of a head, by reference rounds on the target's greedy text."""
+"""Step `evaluate`: tau by tree size, acceptance by depth and diversity of a head, by reference rounds on the target's
+greedy text."""
 
 from __future__ import annotations
 
@@ -26,18 +27,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", type=Path, required=True, help="prompts: HumanEval.jsonl.gz or the like")
     parser.add_argument("--limit", type=int, default=40, help="prompts, spread evenly over the suite")
     parser.add_argument("--tokens", type=int, default=64, help="greedy tokens per prompt")
-    parser.add_argument("--cache", type=Path, required=True, help="folder for the target's continuations, kept between runs")
-    parser.add_argument("--nodes", type=int, nargs="+", default=[4, 8, 16, 24, 60], help="tree sizes, the root included")
+    parser.add_argument(
+        "--cache", type=Path, required=True, help="folder for the target's continuations, kept between runs"
+    )
+    parser.add_argument(
+        "--nodes", type=int, nargs="+", default=[4, 8, 16, 24, 60], help="tree sizes, the root included"
+    )
     parser.add_argument("--depth", type=int, default=6)
     parser.add_argument("--branching", type=int, default=8)
-    parser.add_argument("--wrong-parent-rows", action="store_true", help="ablation: the parallel level reads the rows the released code reads")
+    parser.add_argument(
+        "--wrong-parent-rows",
+        action="store_true",
+        help="ablation: the parallel level reads the rows the released code reads",
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the results here as well")
 
 
 @dataclass
 class Tally:
-    """Sums over rounds. reached[d]: rounds whose path had d nodes accepted and text left; accepted[d]: those that went on to d + 1."""
+    """Sums over rounds. reached[d]: rounds whose path had d nodes accepted and text left; accepted[d]: those that
+    went on to d + 1."""
 
     rounds: int = 0
     committed: int = 0
@@ -52,21 +62,26 @@ class Tally:
     def summary(self) -> dict:
         depths = range(max(self.reached, default=-1) + 1)
         return {
-            "tau": self.committed / self.rounds, "rounds": self.rounds, "draftForwardsPerRound": self.forwards / self.rounds,
+            "tau": self.committed / self.rounds,
+            "rounds": self.rounds,
+            "draftForwardsPerRound": self.forwards / self.rounds,
             "acceptanceByDepth": [round(self.accepted[d] / self.reached[d], 4) for d in depths],
-            "uniqueDraftedTokens": float(np.mean(self.drafted_unique)), "uniqueAcceptedTokens": float(np.mean(self.accepted_unique)),
-            "generatedTokens": float(np.mean(self.generated)), "targetMassOfRootChildren": float(np.mean(self.root_mass)),
+            "uniqueDraftedTokens": float(np.mean(self.drafted_unique)),
+            "uniqueAcceptedTokens": float(np.mean(self.accepted_unique)),
+            "generatedTokens": float(np.mean(self.generated)),
+            "targetMassOfRootChildren": float(np.mean(self.root_mass)),
         }
 
 
 class Evaluation:
     """A head, the target's embedding and LM head, and the settings of its trees."""
 
-    def __init__(self, head: DraftHead, d2t: torch.Tensor, model: GgufModel, depth: int, branching: int, wrong_parent_rows: bool):
+    def __init__(
+        self, head: DraftHead, d2t: torch.Tensor, model: GgufModel, depth: int, branching: int, wrong_parent_rows: bool
+    ):
         self.head, self.d2t, self.model = head, d2t, model
         self.depth, self.branching, self.wrong_parent_rows = depth, branching, wrong_parent_rows
         self.draft_lm_head = torch.from_numpy(model.lm_head_rows(d2t.numpy()))
-        self.full_lm_head = torch.from_numpy(model.lm_head_rows(dtype=np.float16)).bfloat16()
 
     def embed(self, tokens: list[int]) -> torch.Tensor:
         return torch.from_numpy(self.model.embedding_rows(np.asarray(tokens)))
@@ -78,7 +93,9 @@ class Evaluation:
         root, drafted, accepted = text.start, set(), set()
         while root < len(tokens) - 1:
             rows = slice(drafter.length, root)
-            tree = drafter.draft(tokens[root], tokens[rows.start + 1 : root + 1], features[rows], self.depth, self.branching).rerank(nodes)
+            tree = drafter.draft(
+                tokens[root], tokens[rows.start + 1 : root + 1], features[rows], self.depth, self.branching
+            ).rerank(nodes)
             remaining = tokens[root + 1 :]
             path = tree.accepted(remaining)
             tally.rounds += 1
@@ -86,7 +103,7 @@ class Evaluation:
             for depth in range(min(len(path) + 1, len(remaining))):
                 tally.reached[depth] += 1
                 tally.accepted[depth] += depth < len(path)
-            tally.root_mass.append(self._mass(features[root], [t for t, p in zip(tree.tokens, tree.parents) if p == 0]))
+            tally.root_mass.append(text.mass(root, [t for t, p in zip(tree.tokens, tree.parents) if p == 0]))
             drafted.update(tree.tokens[1:])
             accepted.update(tree.tokens[n] for n in path)
             root += len(path) + 1
@@ -94,11 +111,6 @@ class Evaluation:
         tally.drafted_unique.append(len(drafted))
         tally.accepted_unique.append(len(accepted))
         tally.generated.append(len(tokens) - text.start)
-
-    def _mass(self, feature: torch.Tensor, children: list[int]) -> float:
-        """The target's probability of the given tokens after this feature: at the root, the chance of a sampled token's acceptance."""
-        scores = (self.full_lm_head @ feature.bfloat16()).float()
-        return float(scores.softmax(0)[children].sum())
 
 
 def load_any(path: Path) -> tuple[DraftHead, torch.Tensor]:
@@ -114,7 +126,13 @@ def run(args: argparse.Namespace) -> None:
     head, d2t = load_any(args.head)
     texts = teacher_texts(model, args.suite, args.limit, args.tokens, args.cache)
     evaluation = Evaluation(head, d2t, model, args.depth, args.branching, args.wrong_parent_rows)
-    settings = {"depth": args.depth, "branching": args.branching, "prompts": len(texts), "tokens": args.tokens, "wrongParentRows": args.wrong_parent_rows}
+    settings = {
+        "depth": args.depth,
+        "branching": args.branching,
+        "prompts": len(texts),
+        "tokens": args.tokens,
+        "wrongParentRows": args.wrong_parent_rows,
+    }
     results = {"head": args.head.name, "kind": head.config.kind, **settings, "byNodes": {}}
     for nodes in args.nodes:
         tally = Tally()

@@ -15,14 +15,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="models/heads/<model>/<kind>")
     parser.add_argument("--int8", action="store_true", help="matrices as int8 per output row with float32 scales")
-    parser.add_argument("--smoothing-sha256", help="hash of the smoothing its features were made under (features.json, pack.json)")
+    parser.add_argument(
+        "--smoothing-sha256", help="hash of the smoothing its features were made under (features.json, pack.json)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     head, state = load_head(args.checkpoint)
     facts = {
-        "target": state["target"]["name"], "target_sha256": state["target"]["sha256"], "tokens_trained": state["tokens"],
-        "optimizer_steps": state["step"], "unrolled_steps": state["options"]["steps_unrolled"],
+        "target": state["target"]["name"],
+        "target_sha256": state["target"]["sha256"],
+        "tokens_trained": state["tokens"],
+        "optimizer_steps": state["step"],
+        "unrolled_steps": state["options"]["steps_unrolled"],
     }
     if args.smoothing_sha256:
         facts["smoothing_sha256"] = args.smoothing_sha256
@@ -30,4 +35,7 @@ def run(args: argparse.Namespace) -> None:
     together = sum(file.stat().st_size for file in args.out.parent.rglob("*") if file.is_file())
     print(f"{args.out}: {size / 1e6:.2f} MB; all heads of the model {together / 2**20:.1f} MiB")
     if together > MODEL_HEADS_LIMIT:
-        raise SystemExit("That is more than the 30 MiB that all heads of one model may take together; export with --int8 or remove a head.")
+        raise SystemExit(
+            "That is more than the 30 MiB that all heads of one model may take together; "
+            "export with --int8 or remove a head."
+        )

@@ -1,4 +1,5 @@
-"""The format heads ship in: `model.safetensors` with the released names, int8 rows with float32 scales, `d2t`, and `config.json`."""
+"""The format heads ship in: `model.safetensors` with the released names, int8 rows with float32 scales, `d2t`, and
+`config.json`."""
 
 from __future__ import annotations
 
@@ -32,7 +33,12 @@ def save_head(folder: Path, head: DraftHead, d2t: Tensor, int8: bool, facts: dic
             tensors[name] = value
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / "model.safetensors")
-    config = {**head.config.to_json(), "branches": head.config.branches, "weights": "int8" if int8 else "float32", **facts}
+    config = {
+        **head.config.to_json(),
+        "branches": head.config.branches,
+        "weights": "int8" if int8 else "float32",
+        **facts,
+    }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     return sum((folder / name).stat().st_size for name in ("model.safetensors", "config.json"))
 

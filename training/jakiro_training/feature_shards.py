@@ -1,4 +1,5 @@
-"""Shards of target features, and the stream of packed training batches drawn from them while they are still being written."""
+"""Shards of target features, and the stream of packed training batches drawn from them while they are still being
+written."""
 
 from __future__ import annotations
 
@@ -24,12 +25,19 @@ class FeatureSequence:
 
 
 def write_feature_shard(path: Path, sequences: list[FeatureSequence], language: np.ndarray, fim: np.ndarray) -> None:
-    """tokens [n] int32, features [n, hidden] float16 (clipped to its range), offsets [sequences + 1]; language and fim per sequence."""
+    """tokens [n] int32, features [n, hidden] float16 (clipped to its range), offsets [sequences + 1]; language and
+    fim per sequence."""
     offsets = np.concatenate([[0], np.cumsum([len(s.tokens) for s in sequences])]).astype(np.int64)
     limit = float(np.finfo(np.float16).max)
     features = np.concatenate([np.clip(s.features, -limit, limit).astype(np.float16) for s in sequences])
-    write_arrays(path, tokens=np.concatenate([s.tokens for s in sequences]).astype(np.int32), features=features, offsets=offsets,
-                 language=language.astype(np.uint8), fim=fim.astype(np.uint8))
+    write_arrays(
+        path,
+        tokens=np.concatenate([s.tokens for s in sequences]).astype(np.int32),
+        features=features,
+        offsets=offsets,
+        language=language.astype(np.uint8),
+        fim=fim.astype(np.uint8),
+    )
 
 
 def read_feature_shard(path: Path) -> list[FeatureSequence]:
@@ -38,30 +46,51 @@ def read_feature_shard(path: Path) -> list[FeatureSequence]:
     return [FeatureSequence(tokens[a:b], features[a:b]) for a, b in zip(offsets[:-1], offsets[1:])]
 
 
-def pack(sequences: list[FeatureSequence], rows: int, length: int) -> tuple[Batch, int]:
-    """Packs sequences into [rows, length], longest first into the fullest row that has room; returns the batch and the tokens placed.
+@dataclass(frozen=True)
+class Place:
+    """Where a sequence goes in a packed batch: `size` tokens of sequence number `sequence` from column `start` of
+    `row` on."""
+
+    sequence: int
+    row: int
+    start: int
+    size: int
+
+
+def plan(lengths: list[int], rows: int, length: int) -> list[Place]:
+    """Places sequences in [rows, length], longest first into the fullest row that has room.
 
     Sequences longer than `length` are cut; those that find no room are left out.
     """
-    hidden = sequences[0].features.shape[1]
-    tokens = np.zeros((rows, length), np.int64)
-    features = np.zeros((rows, length, hidden), np.float16)
-    segment = np.full((rows, length), -1, np.int64)
-    used = [0] * rows
-    for number, sequence in enumerate(sorted(sequences, key=lambda s: -len(s.tokens))):
-        size = min(len(sequence.tokens), length)
+    used, places = [0] * rows, []
+    for number in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
+        size = min(lengths[number], length)
         fitting = [row for row in range(rows) if used[row] + size <= length]
-        if not fitting:
-            continue
-        row = max(fitting, key=lambda r: used[r])
-        place = slice(used[row], used[row] + size)
-        tokens[row, place], features[row, place], segment[row, place] = sequence.tokens[:size], sequence.features[:size], number
-        used[row] += size
-    return Batch(torch.from_numpy(tokens), torch.from_numpy(features), torch.from_numpy(segment)), sum(used)
+        if fitting:
+            row = max(fitting, key=lambda r: used[r])
+            places.append(Place(number, row, used[row], size))
+            used[row] += size
+    return places
+
+
+def pack(sequences: list[FeatureSequence], rows: int, length: int) -> tuple[Batch, int]:
+    """The batch that `plan` lays out, and the tokens it holds."""
+    tokens, segment = np.zeros((rows, length), np.int64), np.full((rows, length), -1, np.int64)
+    features = np.zeros((rows, length, sequences[0].features.shape[1]), np.float16)
+    places = plan([len(s.tokens) for s in sequences], rows, length)
+    for place in places:
+        columns, sequence = slice(place.start, place.start + place.size), sequences[place.sequence]
+        tokens[place.row, columns] = sequence.tokens[: place.size]
+        features[place.row, columns] = sequence.features[: place.size]
+        segment[place.row, columns] = place.sequence
+    return Batch(torch.from_numpy(tokens), torch.from_numpy(features), torch.from_numpy(segment)), sum(
+        p.size for p in places
+    )
 
 
 class FeatureStream:
-    """Endless batches from the train shards of a folder: shards never read before come first, then those read least often.
+    """Endless batches from the train shards of a folder: shards never read before come first, then those read least
+    often.
 
     Sequences of POOL_SHARDS shards are mixed. `passes` (shard name -> times read) is what a checkpoint keeps.
     """

@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--max-tokens", type=int, help="stop after about this many training tokens")
     parser.add_argument("--heldout-tokens", type=int, default=60_000)
-    parser.add_argument("--batch-tokens", type=int, default=256, help="short sequences run side by side up to this many rows")
+    parser.add_argument(
+        "--batch-tokens", type=int, default=256, help="short sequences run side by side up to this many rows"
+    )
     parser.add_argument("--threads", type=int, default=2)
 
 
@@ -49,7 +51,12 @@ def run(args: argparse.Namespace) -> None:
     jobs = pending_jobs(args)
     print(f"{len(jobs)} shards, {sum(j.tokens for j in jobs):,} tokens to go", flush=True)
     extract, smoothing = _extractor(args, model)
-    note = {"target": model.path.name, "targetSha256": model.sha256, "smoothingHash": smoothing, "backend": args.backend}
+    note = {
+        "target": model.path.name,
+        "targetSha256": model.sha256,
+        "smoothingHash": smoothing,
+        "backend": args.backend,
+    }
     note_path = args.out / "features.json"
     if note_path.exists() and json.loads(note_path.read_text()) != note:
         raise SystemExit(f"{args.out} holds features of another target or backend; choose another folder.")
@@ -62,7 +69,9 @@ def run(args: argparse.Namespace) -> None:
             done += [FeatureSequence(tokens, features) for tokens, features in zip(batch, extract(batch))]
             progress.advance(sum(map(len, batch)))
         note_path.write_text(json.dumps(note, indent=1) + "\n")
-        write_feature_shard(args.out / job.output, done, shard.language[job.first : job.last], shard.fim[job.first : job.last])
+        write_feature_shard(
+            args.out / job.output, done, shard.language[job.first : job.last], shard.fim[job.first : job.last]
+        )
 
 
 def _extractor(args: argparse.Namespace, model: GgufModel) -> tuple[Extractor, str]:
@@ -80,7 +89,8 @@ def _extractor(args: argparse.Namespace, model: GgufModel) -> tuple[Extractor, s
 
 
 def pending_jobs(args: argparse.Namespace) -> list[Job]:
-    """Feature shards not written yet: held-out ones first, so that validation can begin, then training ones in corpus order."""
+    """Feature shards not written yet: held-out ones first, so that validation can begin, then training ones in corpus
+    order."""
     jobs = [*_jobs(args.corpus, "heldout", args.heldout_tokens), *_jobs(args.corpus, "train", args.max_tokens)]
     return [job for job in jobs if not (args.out / job.output).exists()]
 

@@ -1,4 +1,5 @@
-"""Cuts a file into training sequences: plain windows, and fill-in-the-middle orders cut where an editor's cursor stands."""
+"""Cuts a file into training sequences: plain windows, and fill-in-the-middle orders cut where an editor's cursor
+stands."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ class Cut:
     suffix_end: int
 
 
-def sequences_of(text: str, tokenizer: Tokenizer, fim: FimTokens | None, fim_share: float, rng: random.Random) -> Iterator[tuple[np.ndarray, bool]]:
+def sequences_of(
+    text: str, tokenizer: Tokenizer, fim: FimTokens | None, fim_share: float, rng: random.Random
+) -> Iterator[tuple[np.ndarray, bool]]:
     """Walks through the file; yields (token ids, is FIM order), each of MIN_TOKENS to MAX_TOKENS tokens.
 
     Windows start at line starts, as a prompt packer cuts. A FIM window consumes the text up to the end of its middle.
@@ -45,7 +48,11 @@ def sequences_of(text: str, tokenizer: Tokenizer, fim: FimTokens | None, fim_sha
     while position < len(text):
         window = text[position : position + MAX_TOKENS * CHARS_PER_TOKEN_BOUND]
         encoding = tokenizer.encode(window)
-        cut = choose_cut(text, position, [end for _, end in encoding.offsets], rng) if fim and rng.random() < fim_share else None
+        cut = (
+            choose_cut(text, position, [end for _, end in encoding.offsets], rng)
+            if fim and rng.random() < fim_share
+            else None
+        )
         if cut is not None:
             ids = _fim_ids(text, cut, tokenizer, fim)
             next_position = _next_line(text, cut.middle_end)
@@ -63,8 +70,8 @@ def sequences_of(text: str, tokenizer: Tokenizer, fim: FimTokens | None, fim_sha
 def choose_cut(text: str, start: int, token_ends: list[int], rng: random.Random) -> Cut | None:
     """A cursor and a middle in the window that begins at `start`; `token_ends` are its tokens' end offsets from there.
 
-    Cursor: after a line's indentation, at a line's end, or after a word or bracket in mid-line. Middle: the rest of a token run, of
-    the line, or up to a dozen whole lines. None where the rest of the file is too short.
+    Cursor: after a line's indentation, at a line's end, or after a word or bracket in mid-line. Middle: the rest of a
+    token run, of the line, or up to a dozen whole lines. None where the rest of the file is too short.
     """
     low, high = PREFIX_TOKENS
     if len(token_ends) < low + 24:
@@ -81,7 +88,9 @@ def choose_cut(text: str, start: int, token_ends: list[int], rng: random.Random)
         stops = [line_start + m.end() for m in re.finditer(r"\w+|[.(\[{=,:] ?", text[line_start:line_end])][:-1]
         cursor = rng.choice(stops) if stops else line_end
     middle_end = _middle_end(text, cursor, rng)
-    middle_end = min(middle_end, start + token_ends[min(len(token_ends), _token_at(token_ends, cursor - start) + MIDDLE_TOKENS) - 1])
+    middle_end = min(
+        middle_end, start + token_ends[min(len(token_ends), _token_at(token_ends, cursor - start) + MIDDLE_TOKENS) - 1]
+    )
     if cursor <= start or middle_end <= cursor or not text[cursor:middle_end].strip():
         return None
     suffix_lines = 0 if rng.random() < 0.1 else rng.randint(1, 8)
@@ -118,7 +127,11 @@ def _line_end(text: str, position: int) -> int:
 
 
 def _next_line(text: str, position: int) -> int:
-    return position if position == 0 or text[position - 1 : position] == "\n" else min(len(text), _line_end(text, position) + 1)
+    return (
+        position
+        if position == 0 or text[position - 1 : position] == "\n"
+        else min(len(text), _line_end(text, position) + 1)
+    )
 
 
 def _token_at(token_ends: list[int], offset: int) -> int:

@@ -1,4 +1,5 @@
-"""What training needs from the target's GGUF: configuration, tokenizer, embedding and LM-head rows, and the file's hash."""
+"""What training needs from the target's GGUF: configuration, tokenizer, embedding and LM-head rows, and the file's
+hash."""
 
 from __future__ import annotations
 
@@ -54,12 +55,16 @@ class GgufModel:
             raise ValueError(f"{self.path.name}: architecture {arch!r} is not supported; use a Llama or Qwen2 model.")
         hidden, heads = self._value(f"{arch}.embedding_length"), self._value(f"{arch}.attention.head_count")
         return TargetConfig(
-            name=self._value("general.name", self.path.stem), hidden=hidden, layers=self._value(f"{arch}.block_count"), heads=heads,
+            name=self._value("general.name", self.path.stem),
+            hidden=hidden,
+            layers=self._value(f"{arch}.block_count"),
+            heads=heads,
             kv_heads=self._value(f"{arch}.attention.head_count_kv", heads),
             head_dim=self._value(f"{arch}.attention.key_length", hidden // heads),
             rope_base=float(self._value(f"{arch}.rope.freq_base", 10_000.0)),
             norm_epsilon=float(self._value(f"{arch}.attention.layer_norm_rms_epsilon")),
-            vocabulary=int(self._tensors["token_embd.weight"].shape[1]), qkv_bias="blk.0.attn_q.bias" in self._tensors,
+            vocabulary=int(self._tensors["token_embd.weight"].shape[1]),
+            qkv_bias="blk.0.attn_q.bias" in self._tensors,
         )
 
     @cached_property
@@ -73,11 +78,14 @@ class GgufModel:
         data = tensor.data if ids is None else tensor.data[ids]
         result = np.empty((data.shape[0], int(tensor.shape[0])), dtype)
         for start in range(0, data.shape[0], DEQUANTIZE_ROWS):
-            result[start : start + DEQUANTIZE_ROWS] = dequantize(data[start : start + DEQUANTIZE_ROWS], tensor.tensor_type)
+            result[start : start + DEQUANTIZE_ROWS] = dequantize(
+                data[start : start + DEQUANTIZE_ROWS], tensor.tensor_type
+            )
         return result
 
     def rotary_frequencies(self) -> np.ndarray:
-        """[headDim / 2] float64 angles per position, with the divisors a Llama 3 file carries for its longer context."""
+        """[headDim / 2] float64 angles per position, with the divisors a Llama 3 file carries for its longer
+        context."""
         config = self.config
         plain = config.rope_base ** (-np.arange(0, config.head_dim, 2, dtype=np.float64) / config.head_dim)
         divisors = self._tensors.get("rope_freqs.weight")

@@ -1,8 +1,9 @@
-"""The draft heads: Jakiro (mixture of experts, contrastive second output), Jakiro* (two branches) and the dense EAGLE-2 baseline.
+"""The draft heads: Jakiro (mixture of experts, contrastive second output), Jakiro* (two branches) and the dense
+EAGLE-2 baseline.
 
-Row t holds x_t = fc([e(token_{t+1}) ; f_t]) at rotary position t, where f_t is the target's feature after reading token t. Its output
-y1_t stands for f_{t+1} (its logits predict token_{t+2}); y2_t, from the same row, stands for f_{t+2} (token_{t+3}).
-Tensor names are those of the released checkpoints, so `state_dict` converts without renaming.
+Row t holds x_t = fc([e(token_{t+1}) ; f_t]) at rotary position t, where f_t is the target's feature after reading
+token t. Its output y1_t stands for f_{t+1} (its logits predict token_{t+2}); y2_t, from the same row, stands for
+f_{t+2} (token_{t+3}). Tensor names are those of the released checkpoints, so `state_dict` converts without renaming.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class HeadConfig:
 
 
 class DraftOutput:
-    """Outputs of some rows, each [..., hidden]: `y1` (mixture or dense), `y2` (contrastive, None for dense heads), `branches` (a + E_i)."""
+    """Outputs of some rows, each [..., hidden]: `y1` (mixture or dense), `y2` (contrastive, None for dense heads),
+    `branches` (a + E_i)."""
 
     def __init__(self, y1: Tensor, y2: Tensor | None, branches: tuple[Tensor, ...] = ()):
         self.y1, self.y2, self.branches = y1, y2, branches
@@ -74,7 +76,8 @@ class RmsNorm(nn.Module):
 
 
 class MixtureOfExperts(nn.Module):
-    """Top-2 routing by the first E gate logits; the last two gate logits weigh strong and weak expert of the contrastive output."""
+    """Top-2 routing by the first E gate logits; the last two gate logits weigh strong and weak expert of the
+    contrastive output."""
 
     def __init__(self, config: HeadConfig):
         super().__init__()
@@ -84,19 +87,24 @@ class MixtureOfExperts(nn.Module):
 
     def forward(self, a: Tensor, z: Tensor) -> DraftOutput:
         g = self.gate(z).float()
-        # Sorted by expert index: the contrastive gate's first logit belongs to the selected expert with the smaller index.
+        # Sorted by expert index: the contrastive gate's first logit belongs to the selected expert with the smaller
+        # index.
         selected = torch.topk(g[..., : self.count], 2, dim=-1).indices.sort(dim=-1).values
         mixture = torch.gather(g, -1, selected).softmax(-1).to(a.dtype)
         contrast = g[..., self.count :].softmax(-1)
-        signed = torch.where(contrast[..., :1] >= contrast[..., 1:], contrast * contrast.new_tensor([1.0, -1.0]),
-                             contrast * contrast.new_tensor([-1.0, 1.0])).to(a.dtype)
+        signed = torch.where(
+            contrast[..., :1] >= contrast[..., 1:],
+            contrast * contrast.new_tensor([1.0, -1.0]),
+            contrast * contrast.new_tensor([-1.0, 1.0]),
+        ).to(a.dtype)
         first, second = self._selected_outputs(z, selected)
         y1 = a + mixture[..., :1] * first + mixture[..., 1:] * second
         y2 = a + signed[..., :1] * first + signed[..., 1:] * second
         return DraftOutput(y1, y2, (a + first, a + second))
 
     def _selected_outputs(self, z: Tensor, selected: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs of the two selected experts. With two experts both always run; with more, each runs on its own rows only."""
+        """Outputs of the two selected experts. With two experts both always run; with more, each runs on its own rows
+        only."""
         if self.count == 2:
             return self.experts[0](z), self.experts[1](z)
         rows, choice = z.reshape(-1, z.shape[-1]), selected.reshape(-1, 2)
@@ -105,12 +113,13 @@ class MixtureOfExperts(nn.Module):
             row, slot = (choice == index).nonzero(as_tuple=True)
             result = expert(rows[row])
             for s in (0, 1):
-                outputs[s] = outputs[s].index_add(0, row[slot == s], result[slot == s])
+                outputs[s] = outputs[s].index_add(0, row[slot == s], result[slot == s].to(z.dtype))
         return outputs[0].view_as(z), outputs[1].view_as(z)
 
 
 class Attention(nn.Module):
-    """Grouped-query attention of the target's shape, with rotary embedding (halves rotated) and optional q/k/v biases."""
+    """Grouped-query attention of the target's shape, with rotary embedding (halves rotated) and optional q/k/v
+    biases."""
 
     def __init__(self, config: HeadConfig):
         super().__init__()
@@ -121,9 +130,14 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(self.heads * self.head_dim, config.hidden, bias=False)
 
     def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """q [B, kvHeads, group, S, headDim] (scaled), k and v [B, kvHeads, 1, S, headDim]; cos, sin [B, S, headDim / 2]."""
+        """q [B, kvHeads, group, S, headDim] (scaled), k and v [B, kvHeads, 1, S, headDim]; cos, sin [B, S, headDim /
+        2]."""
         batch, rows, _ = x.shape
-        q = self.q_proj(x).view(batch, rows, self.kv_heads, self.heads // self.kv_heads, self.head_dim).permute(0, 2, 3, 1, 4)
+        q = (
+            self.q_proj(x)
+            .view(batch, rows, self.kv_heads, self.heads // self.kv_heads, self.head_dim)
+            .permute(0, 2, 3, 1, 4)
+        )
         k = self.k_proj(x).view(batch, rows, self.kv_heads, 1, self.head_dim).permute(0, 2, 3, 1, 4)
         v = self.v_proj(x).view(batch, rows, self.kv_heads, 1, self.head_dim).permute(0, 2, 3, 1, 4)
         cos, sin = cos[:, None, None], sin[:, None, None]
@@ -177,7 +191,8 @@ class DraftHead(nn.Module):
 
     @torch.no_grad()
     def initialize(self, seed: int) -> None:
-        """fc starts as [0.5 I ; I] on (embedding, feature); projections as N(0, 0.02), the two output projections smaller."""
+        """fc starts as [0.5 I ; I] on (embedding, feature); projections as N(0, 0.02), the two output projections
+        smaller."""
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:

@@ -1,4 +1,5 @@
-"""The training objective: soft cross-entropy at every unrolled step, the optional parallel level, branches and feature loss."""
+"""The training objective: soft cross-entropy at every unrolled step, the optional parallel level, branches and
+feature loss."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ STAR_MIXTURE_WEIGHT = 0.1
 
 @dataclass(frozen=True)
 class ObjectiveOptions:
-    """steps: unrolled steps (1 = none). parallel: weight of the y2 terms, 0 leaves them out. step_decay: weight of step k is its k-th power."""
+    """steps: unrolled steps (1 = none). parallel: weight of the y2 terms, 0 leaves them out. step_decay: weight of
+    step k is its k-th power."""
 
     steps: int
     step_decay: float
@@ -29,7 +31,8 @@ class ObjectiveOptions:
 
 @dataclass(frozen=True)
 class Term:
-    """One student: its level's name, its output aligned with the target row it stands for, which rows count, and its weight in the loss."""
+    """One student: its level's name, its output aligned with the target row it stands for, which rows count, and its
+    weight in the loss."""
 
     name: str
     student: Tensor
@@ -37,21 +40,39 @@ class Term:
     weight: float
 
 
-def terms_of(output: DraftOutput, batch: Batch, step: int, options: ObjectiveOptions, star: bool, parallel: bool) -> list[Term]:
-    """y1 of row s stands for f_{s+1}, y2 for f_{s+2}: students are moved right onto the row they stand for."""
+def terms_of(
+    output: DraftOutput, batch: Batch, step: int, options: ObjectiveOptions, star: bool, parallel: bool
+) -> list[Term]:
+    """y1 of row s stands for f_{s+1}, y2 for f_{s+2}: students are moved right onto the row they stand for.
+
+    A two-branch head drafts no parallel level: its y2 stays untrained.
+    """
     decay = options.step_decay**step
     next_valid = shift_right(batch.same_segment(step, 1), 1)
     terms = []
     if star:
-        terms += [Term(f"branch{i} step {step}", shift_right(b, 1), next_valid, 0.5 * decay) for i, b in enumerate(output.branches)]
-    terms.append(Term(f"level {step + 1}", shift_right(output.y1, 1), next_valid, decay * (STAR_MIXTURE_WEIGHT if star else 1.0)))
-    if parallel and output.y2 is not None:
-        terms.append(Term(f"parallel after {step + 1}", shift_right(output.y2, 2), shift_right(batch.same_segment(step, 2), 2), decay * options.parallel))
+        terms += [
+            Term(f"branch{i} step {step}", shift_right(b, 1), next_valid, 0.5 * decay)
+            for i, b in enumerate(output.branches)
+        ]
+    terms.append(
+        Term(f"level {step + 1}", shift_right(output.y1, 1), next_valid, decay * (STAR_MIXTURE_WEIGHT if star else 1.0))
+    )
+    if parallel and output.y2 is not None and not star:
+        terms.append(
+            Term(
+                f"parallel after {step + 1}",
+                shift_right(output.y2, 2),
+                shift_right(batch.same_segment(step, 2), 2),
+                decay * options.parallel,
+            )
+        )
     return terms
 
 
 def parallel_steps(options: ObjectiveOptions, generator: torch.Generator) -> set[int]:
-    """The steps whose contrastive output is trained this time: one at random, since each costs as much as a step's first output."""
+    """The steps whose contrastive output is trained this time: one at random, since each costs as much as a step's
+    first output."""
     if options.parallel == 0:
         return set()
     if options.all_parallel_steps:
@@ -60,7 +81,13 @@ def parallel_steps(options: ObjectiveOptions, generator: torch.Generator) -> set
 
 
 def objective(
-    head: DraftHead, batch: Batch, embedding: Tensor, lm_head: Tensor, feature_scale: Tensor, options: ObjectiveOptions, generator: torch.Generator
+    head: DraftHead,
+    batch: Batch,
+    embedding: Tensor,
+    lm_head: Tensor,
+    feature_scale: Tensor,
+    options: ObjectiveOptions,
+    generator: torch.Generator,
 ) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor, Tensor]]]:
     """The batch's loss and, per term, (summed cross-entropy, agreements with the target's argmax, rows).
 
@@ -73,7 +100,11 @@ def objective(
     outputs = unrolled_outputs(head, batch, embeddings, features + noise, options.steps, generator)
     star = head.config.kind == "jakiro-star"
     chosen = parallel_steps(options, generator)
-    terms = [term for step, output in enumerate(outputs) for term in terms_of(output, batch, step, options, star, step in chosen)]
+    terms = [
+        term
+        for step, output in enumerate(outputs)
+        for term in terms_of(output, batch, step, options, star, step in chosen)
+    ]
     flat = [t.student.float().flatten(0, 1) for t in terms]
     counts = torch.stack([t.valid.sum() for t in terms]).clamp(min=1)
     weights = torch.stack([t.valid.flatten().float() for t in terms])
@@ -83,6 +114,8 @@ def objective(
     if options.feature_weight > 0:
         for term in terms:
             error = F.smooth_l1_loss(term.student / feature_scale, features / feature_scale, reduction="none").mean(-1)
-            loss = loss + options.feature_weight * term.weight * (error * term.valid).sum() / term.valid.sum().clamp(min=1)
+            loss = loss + options.feature_weight * term.weight * (error * term.valid).sum() / term.valid.sum().clamp(
+                min=1
+            )
     detached = losses.detach()
     return loss, {t.name: (detached[i], hits[i], counts[i]) for i, t in enumerate(terms)}

@@ -46,7 +46,9 @@ def load_packages(path: Path) -> list[Package]:
     for entry in tomllib.loads(path.read_text())["package"]:
         package = Package(**{**entry, "include": tuple(entry.get("include", ()))})
         if package.registry not in REGISTRIES:
-            raise ValueError(f"{package.label}: unknown registry {package.registry!r}; known are {', '.join(REGISTRIES)}.")
+            raise ValueError(
+                f"{package.label}: unknown registry {package.registry!r}; known are {', '.join(REGISTRIES)}."
+            )
         if not set(package.licence.split(" OR ")) & PERMISSIVE:
             raise ValueError(f"{package.label}: licence {package.licence!r} is not in the permissive list.")
         if (package.registry, package.name) in seen:
@@ -59,7 +61,11 @@ def load_packages(path: Path) -> list[Package]:
 def fetch_all(packages: list[Package], folder: Path) -> None:
     """Downloads what `folder` does not hold yet; each archive appears under its final name only when complete."""
     fetchers: dict[str, Callable[[list[Package], Path], None]] = {
-        "pypi": _fetch_pypi, "npm": _fetch_npm, "go": _fetch_go, "crates": _fetch_crates, "maven": _fetch_maven,
+        "pypi": _fetch_pypi,
+        "npm": _fetch_npm,
+        "go": _fetch_go,
+        "crates": _fetch_crates,
+        "maven": _fetch_maven,
     }
     for registry, fetch in fetchers.items():
         missing = [p for p in packages if p.registry == registry and not (folder / p.archive_name).exists()]
@@ -86,8 +92,23 @@ def _keep(source: Path, package: Package, folder: Path) -> None:
 def _fetch_pypi(missing: list[Package], folder: Path) -> None:
     for package in missing:
         with tempfile.TemporaryDirectory() as scratch:
-            _run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-                  "--only-binary", ":all:", "--dest", ".", f"{package.name}=={package.version}"], Path(scratch))
+            _run(
+                [
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                    "--only-binary",
+                    ":all:",
+                    "--dest",
+                    ".",
+                    f"{package.name}=={package.version}",
+                ],
+                Path(scratch),
+            )
             _keep(next(Path(scratch).glob("*.whl")), package, folder)
 
 
@@ -107,7 +128,15 @@ def _fetch_go(missing: list[Package], folder: Path) -> None:
 
 
 def _fetch_crates(missing: list[Package], folder: Path) -> None:
-    lines = ['[package]', 'name = "corpus"', 'version = "0.0.0"', 'edition = "2021"', '[lib]', 'path = "lib.rs"', '[dependencies]']
+    lines = [
+        "[package]",
+        'name = "corpus"',
+        'version = "0.0.0"',
+        'edition = "2021"',
+        "[lib]",
+        'path = "lib.rs"',
+        "[dependencies]",
+    ]
     lines += [f'{p.name} = "={p.version.split("+")[0]}"' for p in missing]
     with tempfile.TemporaryDirectory() as scratch:
         (Path(scratch) / "Cargo.toml").write_text("\n".join(lines) + "\n")
@@ -125,13 +154,23 @@ def _fetch_maven(missing: list[Package], folder: Path) -> None:
     for package in missing:
         group, artifact = package.name.split(":")
         with tempfile.TemporaryDirectory() as scratch:
-            _run(["mvn", "--quiet", "--batch-mode", "dependency:copy", f"-Dartifact={package.name}:{package.version}:jar:sources",
-                  f"-DoutputDirectory={scratch}"], Path(scratch))
+            _run(
+                [
+                    "mvn",
+                    "--quiet",
+                    "--batch-mode",
+                    "dependency:copy",
+                    f"-Dartifact={package.name}:{package.version}:jar:sources",
+                    f"-DoutputDirectory={scratch}",
+                ],
+                Path(scratch),
+            )
             _keep(next(Path(scratch).glob("*.jar")), package, folder)
 
 
 def read_files(package: Package, folder: Path, wanted: Callable[[str], bool]) -> list[tuple[str, bytes]]:
-    """The archive's wanted files as (path inside the package, bytes), in path order, limited to the package's `include` folders."""
+    """The archive's wanted files as (path inside the package, bytes), in path order, limited to the package's
+    `include` folders."""
     archive = folder / package.archive_name
     read = _read_zip if archive.suffix in (".whl", ".zip", ".jar") else _read_tar
 

@@ -25,4 +25,6 @@ class Progress:
         left = max(self.total - self.done, 0) / max(rate, 1e-9)
         line = f"{self.label}: {self.done:,.0f}/{self.total:,.0f} ({rate:,.1f}/s, {left / 60:.1f} min left) {note}"
         watched = sys.stdout.isatty()
-        print(f"\r\033[K{line}" if watched else line, end="" if watched and self.done < self.total else "\n", flush=True)
+        print(
+            f"\r\033[K{line}" if watched else line, end="" if watched and self.done < self.total else "\n", flush=True
+        )

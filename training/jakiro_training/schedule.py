@@ -8,7 +8,8 @@ FINAL_SHARE = 0.05
 
 
 def learning_rate(peak: float, step: int, progress: float) -> float:
-    """`progress` is the spent share of the budget, 0..1. A run resumed with a larger budget from the checkpoint before the decay goes on at the plateau."""
+    """`progress` is the spent share of the budget, 0..1. A run resumed with a larger budget from the checkpoint
+    before the decay goes on at the plateau."""
     warm = min(1.0, (step + 1) / WARM_UP_STEPS)
     decay = min(1.0, max(0.0, (progress - (1 - DECAY_SHARE)) / DECAY_SHARE))
     return peak * warm * (1 - (1 - FINAL_SHARE) * decay)

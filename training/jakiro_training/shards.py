@@ -37,8 +37,13 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
 
 def write_token_shard(path: Path, sequences: list[np.ndarray], language: list[int], fim: list[int]) -> None:
     offsets = np.concatenate([[0], np.cumsum([len(s) for s in sequences])]).astype(np.int64)
-    write_arrays(path, tokens=np.concatenate(sequences).astype(np.uint32), offsets=offsets,
-                 language=np.asarray(language, np.uint8), fim=np.asarray(fim, np.uint8))
+    write_arrays(
+        path,
+        tokens=np.concatenate(sequences).astype(np.uint32),
+        offsets=offsets,
+        language=np.asarray(language, np.uint8),
+        fim=np.asarray(fim, np.uint8),
+    )
 
 
 def read_token_shard(path: Path) -> TokenShard:

@@ -1,8 +1,8 @@
 """Soft cross-entropy of several students against one teacher over the draft vocabulary, without keeping any logits.
 
-The loss's gradient with respect to a student feature is (p - q) W: it is computed in the forward pass, row chunk by row chunk, so
-that neither [rows, vocabulary] logits nor their gradient are ever stored, and the teacher's distribution q is computed once per row.
-A chunk's logits stay within a processor's cache.
+The loss's gradient with respect to a student feature is (p - q) W: it is computed in the forward pass, row chunk by
+row chunk, so that neither [rows, vocabulary] logits nor their gradient are ever stored, and the teacher's
+distribution q is computed once per row. A chunk's logits stay within a processor's cache.
 """
 
 from __future__ import annotations
@@ -42,10 +42,13 @@ class _SoftCrossEntropy(torch.autograd.Function):
         return None, None, None, *(g * loss_gradient[i].to(g.dtype) for i, g in enumerate(ctx.saved_tensors))
 
 
-def soft_cross_entropy(teacher: Tensor, lm_head: Tensor, weights: Tensor, students: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Per student: the weighted sum over rows of H(q, p), and how many rows of positive weight agree with the teacher's argmax.
+def soft_cross_entropy(
+    teacher: Tensor, lm_head: Tensor, weights: Tensor, students: list[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Per student: the weighted sum over rows of H(q, p), and how many rows of positive weight agree with the
+    teacher's argmax.
 
-    teacher [rows, hidden]: target features, q = softmax(teacher lm_head^T). lm_head [draftVocabulary, hidden], frozen; its dtype is
-    the one the products run in. weights [students, rows]. students: each [rows, hidden].
+    teacher [rows, hidden]: target features, q = softmax(teacher lm_head^T). lm_head [draftVocabulary, hidden],
+    frozen; its dtype is the one the products run in. weights [students, rows]. students: each [rows, hidden].
     """
     return _SoftCrossEntropy.apply(teacher, lm_head, weights, *students)

@@ -1,4 +1,5 @@
-"""Which files of a package count as hand-written source code, and which of them are duplicates of what was seen before."""
+"""Which files of a package count as hand-written source code, and which of them are duplicates of what was seen
+before."""
 
 from __future__ import annotations
 
@@ -11,17 +12,66 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 LANGUAGES = {
-    ".py": "python", ".ts": "typescript", ".tsx": "typescript", ".mts": "typescript", ".js": "javascript", ".mjs": "javascript",
-    ".jsx": "javascript", ".go": "go", ".rs": "rust", ".java": "java", ".c": "c", ".h": "c",
+    ".py": "python",
+    ".ts": "typescript",
+    ".tsx": "typescript",
+    ".mts": "typescript",
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".jsx": "javascript",
+    ".go": "go",
+    ".rs": "rust",
+    ".java": "java",
+    ".c": "c",
+    ".h": "c",
 }
 SKIPPED_FOLDERS = {
-    "test", "tests", "__tests__", "testing", "testdata", "fixtures", "__fixtures__", "mocks", "vendor", "_vendor", "vendored", "_vendored",
-    "third_party", "node_modules", "dist", "build", "_esm", "_cjs", "_types", "cjs", "umd", "locale", "locales", "i18n", "lang", "unicode",
-    "migrations", "datasets", "data", "_distutils", "typeshed", "unicode_tables", "sbcs", "corpora", "fp", "locale-data", "benches",
-    "deprecated", "generated", "externals",
+    "test",
+    "tests",
+    "__tests__",
+    "testing",
+    "testdata",
+    "fixtures",
+    "__fixtures__",
+    "mocks",
+    "vendor",
+    "_vendor",
+    "vendored",
+    "_vendored",
+    "third_party",
+    "node_modules",
+    "dist",
+    "build",
+    "_esm",
+    "_cjs",
+    "_types",
+    "cjs",
+    "umd",
+    "locale",
+    "locales",
+    "i18n",
+    "lang",
+    "unicode",
+    "migrations",
+    "datasets",
+    "data",
+    "_distutils",
+    "typeshed",
+    "unicode_tables",
+    "sbcs",
+    "corpora",
+    "fp",
+    "locale-data",
+    "benches",
+    "deprecated",
+    "generated",
+    "externals",
 }
 MIN_BYTES, MAX_BYTES = 400, 150_000
-GENERATED = re.compile(r"do not (edit|modify)|auto-?generated|automatically generated|@generated|generated (by|from|with|using) ", re.IGNORECASE)
+GENERATED = re.compile(
+    r"do not (edit|modify)|auto-?generated|automatically generated|@generated|generated (by|from|with|using) ",
+    re.IGNORECASE,
+)
 SHINGLE_LINES = 4
 LETTERS = string.ascii_letters.encode() + b"_"
 
@@ -29,7 +79,10 @@ LETTERS = string.ascii_letters.encode() + b"_"
 def language_of(path: str) -> str | None:
     """The language of a file by its name; None where it is no source file or a declaration, minified or test file."""
     name = PurePosixPath(path).name
-    if re.search(r"\.d\.[cm]?ts$|\.min\.|\.(test|spec)\.|_test\.go$|^test_.*\.py$|_test\.py$|^conftest\.py$|\.pb\.go$|_pb2\.py$|[-.]bundle\.", name):
+    if re.search(
+        r"\.d\.[cm]?ts$|\.min\.|\.(test|spec)\.|_test\.go$|^test_.*\.py$|_test\.py$|^conftest\.py$|\.pb\.go$|_pb2\.py$|[-.]bundle\.",
+        name,
+    ):
         return None
     if any(part.lower() in SKIPPED_FOLDERS for part in PurePosixPath(path).parts[:-1]):
         return None
@@ -37,7 +90,8 @@ def language_of(path: str) -> str | None:
 
 
 def readable_source(data: bytes) -> str | None:
-    """The text with LF line ends, or None where it is not UTF-8, too short or long, minified, generated, or mostly data."""
+    """The text with LF line ends, or None where it is not UTF-8, too short or long, minified, generated, or mostly
+    data."""
     if not MIN_BYTES <= len(data) <= MAX_BYTES or b"\0" in data:
         return None
     try:
@@ -68,7 +122,9 @@ class DuplicateFilter:
         digest = hashlib.sha256("\n".join(lines).encode()).digest()
         if digest in self._texts:
             return False
-        shingles = {_hash64("\n".join(lines[i : i + SHINGLE_LINES])) for i in range(max(1, len(lines) - SHINGLE_LINES + 1))}
+        shingles = {
+            _hash64("\n".join(lines[i : i + SHINGLE_LINES])) for i in range(max(1, len(lines) - SHINGLE_LINES + 1))
+        }
         if len(shingles & self._shingles) > self.threshold * len(shingles):
             return False
         self._texts.add(digest)

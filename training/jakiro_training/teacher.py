@@ -1,4 +1,5 @@
-"""The text evaluation drafts against: the target's own greedy continuations with its features, computed once and cached."""
+"""The text evaluation drafts against: the target's own greedy continuations with its features, computed once and
+cached."""
 
 from __future__ import annotations
 
@@ -14,16 +15,36 @@ from .gguf_model import GgufModel
 from .progress import Progress
 from .shards import write_arrays
 
-STOPS = ("<|endoftext|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>")
+STOPS = (
+    "<|endoftext|>",
+    "<|im_end|>",
+    "<|fim_prefix|>",
+    "<|fim_suffix|>",
+    "<|fim_middle|>",
+    "<|fim_pad|>",
+    "<|repo_name|>",
+    "<|file_sep|>",
+)
+BEST = 64
 
 
 @dataclass(frozen=True)
 class TeacherText:
-    """tokens [n]: prompt and greedy continuation; features [n, hidden] float16 after each of them; start: where the continuation begins."""
+    """tokens [n]: prompt and greedy continuation, which begins at `start`; features [n, hidden] float16 after each
+    token.
+
+    best_ids, best_probabilities [n, BEST]: the target's most probable next tokens after each token.
+    """
 
     tokens: np.ndarray
     features: np.ndarray
+    best_ids: np.ndarray
+    best_probabilities: np.ndarray
     start: int
+
+    def mass(self, position: int, tokens: list[int]) -> float:
+        """The target's probability that the token after `position` is one of these, as far as its BEST tell."""
+        return float(self.best_probabilities[position][np.isin(self.best_ids[position], tokens)].sum())
 
 
 def read_prompts(suite: Path, limit: int) -> list[str]:
@@ -51,9 +72,16 @@ def teacher_texts(model: GgufModel, suite: Path, limit: int, tokens: int, cache:
 
                 target = TorchTarget(model.path)
             whole = np.concatenate([ids, target.greedy(ids, tokens, stops)])
-            write_arrays(path, tokens=whole.astype(np.int32), features=target.features([whole])[0].astype(np.float16))
+            features, best_ids, best_probabilities = target.features_and_best(whole, BEST)
+            write_arrays(
+                path,
+                tokens=whole.astype(np.int32),
+                features=features.astype(np.float16),
+                best_ids=best_ids.astype(np.int32),
+                best_probabilities=best_probabilities.astype(np.float32),
+            )
         with np.load(path) as arrays:
-            texts.append(TeacherText(arrays["tokens"], arrays["features"], len(ids)))
+            texts.append(TeacherText(**arrays, start=len(ids)))
         progress.advance(1)
     return texts
 

@@ -1,4 +1,5 @@
-"""The target in PyTorch through transformers, from the dequantized GGUF: for GPUs, for tests, and for greedy reference text."""
+"""The target in PyTorch through transformers, from the dequantized GGUF: for GPUs, for tests, and for greedy
+reference text."""
 
 from __future__ import annotations
 
@@ -31,6 +32,14 @@ class TorchTarget:
             tokens[row, : len(sequence)] = torch.from_numpy(sequence.astype(np.int64))
         features = self.padded_features(tokens).float().cpu().numpy()
         return [features[row, : len(sequence)] for row, sequence in enumerate(sequences)]
+
+    @torch.inference_mode()
+    def features_and_best(self, sequence: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Features [n, hidden] of one sequence, and after each token the `count` most probable next ones: ids and
+        probabilities, [n, count]."""
+        states = self.padded_features(torch.from_numpy(sequence.astype(np.int64))[None])[0]
+        best = self.model.lm_head(states).float().softmax(-1).topk(count)
+        return states.float().cpu().numpy(), best.indices.cpu().numpy(), best.values.cpu().numpy()
 
     @torch.inference_mode()
     def greedy(self, prompt: np.ndarray, tokens: int, stops: set[int]) -> list[int]:

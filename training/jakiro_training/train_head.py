@@ -17,8 +17,11 @@ from .feature_shards import FeatureStream, pack, read_feature_shard
 from .gguf_model import GgufModel
 from .head import KINDS, DraftHead, HeadConfig
 from .objective import ObjectiveOptions, objective
+from .on_the_fly import TargetStream
+from .optimizers import Optimizers
 from .schedule import decaying, learning_rate
 from .shards import shard_paths
+from .torch_target import TorchTarget
 from .unroll import Batch
 
 CHECKPOINT_SECONDS = 120
@@ -29,42 +32,65 @@ VALIDATION_SHARDS = 2
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features", type=Path, required=True, help="folder of feature shards; may still be growing")
-    parser.add_argument("--corpus", type=Path, required=True, help="folder of token shards, for the draft vocabulary's counts")
+    parser.add_argument(
+        "--on-the-fly",
+        action="store_true",
+        help="compute training features from the corpus as they are needed (on a GPU)",
+    )
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of token shards")
     parser.add_argument("--model", type=Path, required=True, help="the target's GGUF: embedding and LM-head rows")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the loss curve")
     parser.add_argument("--kind", choices=KINDS, default="jakiro")
     parser.add_argument("--experts", type=int, default=2)
     parser.add_argument("--draft-vocabulary", type=int, default=16384)
-    parser.add_argument("--sampled-vocabulary", type=int, default=6144, help="rows of the draft vocabulary a step's softmax runs over")
+    parser.add_argument(
+        "--sampled-vocabulary", type=int, default=6144, help="rows of the draft vocabulary a step's softmax runs over"
+    )
     parser.add_argument("--steps-unrolled", type=int, default=3, help="1 trains on the target's features only")
     parser.add_argument("--step-decay", type=float, default=0.8)
     parser.add_argument("--no-parallel", action="store_true", help="leave the contrastive output untrained")
     parser.add_argument("--parallel-weight", type=float, default=0.5)
-    parser.add_argument("--feature-weight", type=float, default=0.0, help="weight of the per-channel scaled smooth-L1 feature loss")
+    parser.add_argument(
+        "--feature-weight", type=float, default=0.0, help="weight of the per-channel scaled smooth-L1 feature loss"
+    )
     parser.add_argument("--noise", type=float, default=0.1, help="uniform noise on the target's features")
-    parser.add_argument("--init", type=Path, help="checkpoint whose weights to start from (jakiro-star from a jakiro head)")
+    parser.add_argument(
+        "--init", type=Path, help="checkpoint whose weights to start from (jakiro-star from a jakiro head)"
+    )
     parser.add_argument("--minutes", type=float, help="budget of training time, the resumed part included")
     parser.add_argument("--steps", type=int, help="budget of optimizer steps instead of minutes")
     parser.add_argument("--extend", action="store_true", help="go on from the checkpoint before the learning rate fell")
     parser.add_argument("--rows", type=int, default=4, help="packed rows per batch")
     parser.add_argument("--length", type=int, default=512, help="tokens per packed row")
+    parser.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
     parser.add_argument("--learning-rate", type=float, default=6e-4)
     parser.add_argument("--weight-decay", type=float, default=1e-3)
     parser.add_argument("--clip", type=float, default=1.0, help="largest gradient norm")
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="auto: bfloat16 where it is faster")
+    parser.add_argument(
+        "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="auto: bfloat16 where it is faster"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
 
 
 def head_config(args: argparse.Namespace, model: GgufModel) -> HeadConfig:
-    """The target's attention shape; a dense head's single SwiGLU is as wide as two experts, so that parameters are equal."""
+    """The target's attention shape; a dense head's single SwiGLU is as wide as two experts, so that parameters are
+    equal."""
     target = model.config
     dense = args.kind == "eagle"
     return HeadConfig(
-        kind=args.kind, hidden=target.hidden, heads=target.heads, kv_heads=target.kv_heads, head_dim=target.head_dim, rope_base=target.rope_base,
-        norm_epsilon=target.norm_epsilon, qkv_bias=target.qkv_bias, experts=0 if dense else args.experts,
-        intermediate=2 * target.hidden if dense else target.hidden, draft_vocabulary=args.draft_vocabulary,
+        kind=args.kind,
+        hidden=target.hidden,
+        heads=target.heads,
+        kv_heads=target.kv_heads,
+        head_dim=target.head_dim,
+        rope_base=target.rope_base,
+        norm_epsilon=target.norm_epsilon,
+        qkv_bias=target.qkv_bias,
+        experts=0 if dense else args.experts,
+        intermediate=2 * target.hidden if dense else target.hidden,
+        draft_vocabulary=args.draft_vocabulary,
     )
 
 
@@ -104,36 +130,58 @@ class Trainer:
         if args.init and not resumed:
             self.head.load_state_dict(load_checkpoint(args.init)["head"])
         self.head.to(self.device)
-        decayed = [p for p in self.head.parameters() if p.ndim == 2]
-        others = [p for p in self.head.parameters() if p.ndim != 2]
-        groups = [{"params": decayed, "weight_decay": args.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=args.learning_rate, betas=(0.9, 0.95), fused=self.device.type == "cuda" or None)
+        self.optimizers = Optimizers(self.head, args.optimizer, args.weight_decay, fused=self.device.type == "cuda")
         self.step, self.tokens, self.seconds, self.curve = 0, 0, 0.0, []
         passes: dict[str, int] = {}
         counts = corpus_counts(args.corpus, model.config.vocabulary)
         if resumed:
             self.head.load_state_dict(resumed["head"])
-            self.optimizer.load_state_dict(resumed["optimizer"])
-            self.step, self.tokens, self.seconds, self.curve = (resumed[k] for k in ("step", "tokens", "seconds", "curve"))
+            self.optimizers.restore(resumed["optimizers"])
+            self.step, self.tokens, self.seconds, self.curve = (
+                resumed[k] for k in ("step", "tokens", "seconds", "curve")
+            )
             passes = resumed["passes"]
             self.d2t = resumed["d2t"].numpy()
             print(f"resumed at step {self.step}, {self.tokens:,} tokens, {self.seconds / 60:.1f} min", flush=True)
         else:
             self.d2t = choose_draft_vocabulary(counts, always_included(model), args.draft_vocabulary)
-            print(f"draft vocabulary of {len(self.d2t)} covers {counts[self.d2t].sum() / counts.sum():.2%} of the corpus", flush=True)
-        self.dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(args.precision) or faster_precision(args.device, config.hidden)
+            print(
+                f"draft vocabulary of {len(self.d2t)} covers {counts[self.d2t].sum() / counts.sum():.2%} of the corpus",
+                flush=True,
+            )
+        self.dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(args.precision) or faster_precision(
+            args.device, config.hidden
+        )
         self.target = {"name": model.config.name, "sha256": model.sha256}
         self.embedding = torch.from_numpy(model.embedding_rows(dtype=np.float16)).to(self.device)
         self.lm_head = torch.from_numpy(model.lm_head_rows(self.d2t)).to(self.device, self.dtype)
         self.t2d = torch.full((model.config.vocabulary,), -1)
         self.t2d[torch.from_numpy(self.d2t).long()] = torch.arange(len(self.d2t))
-        self.frequent = self.t2d[torch.from_numpy(self.d2t[np.argsort(-counts[self.d2t], kind="stable")[: args.sampled_vocabulary // 2]]).long()]
-        self.stream = FeatureStream(args.features, args.rows, args.length, args.seed, passes)
-        self.options = ObjectiveOptions(args.steps_unrolled, args.step_decay, 0.0 if args.no_parallel else args.parallel_weight, args.feature_weight, args.noise)
+        self.frequent = self.t2d[
+            torch.from_numpy(
+                self.d2t[np.argsort(-counts[self.d2t], kind="stable")[: args.sampled_vocabulary // 2]]
+            ).long()
+        ]
+        if args.on_the_fly:
+            target = TorchTarget(args.model, args.device, self.dtype)
+            self.stream = TargetStream(args.corpus, target, args.rows, args.length, args.seed, passes)
+        else:
+            self.stream = FeatureStream(args.features, args.rows, args.length, args.seed, passes)
+        self.options = ObjectiveOptions(
+            args.steps_unrolled,
+            args.step_decay,
+            0.0 if args.no_parallel else args.parallel_weight,
+            args.feature_weight,
+            args.noise,
+        )
         self.generator = torch.Generator().manual_seed(args.seed + self.step)
         self.feature_scale = torch.ones(config.hidden, device=self.device)
         parameters = sum(p.numel() for p in self.head.parameters())
-        print(f"{config.kind} head, {parameters / 1e6:.2f} M parameters, {str(self.dtype).removeprefix('torch.')} on {self.device}", flush=True)
+        print(
+            f"{config.kind} head, {parameters / 1e6:.2f} M parameters, "
+            f"{str(self.dtype).removeprefix('torch.')} on {self.device}",
+            flush=True,
+        )
 
     def _resumed(self) -> dict | None:
         path = self.args.out / ("before-decay.pt" if self.args.extend else "latest.pt")
@@ -143,7 +191,8 @@ class Trainer:
         return self.step / self.args.steps if self.args.steps else self.seconds / (60 * self.args.minutes)
 
     def train(self) -> None:
-        """Trains until the budget is spent; a checkpoint every two minutes, and one just before the rate begins to fall."""
+        """Trains until the budget is spent; a checkpoint every two minutes, and one just before the rate begins to
+        fall."""
         saved = validated = reported = self.seconds
         recent: deque[dict[str, tuple[float, float, float]]] = deque(maxlen=50)
         started_tokens, started_seconds = self.tokens, self.seconds
@@ -176,15 +225,11 @@ class Trainer:
             return objective(self.head, batch, self.embedding, lm_head, self.feature_scale, options, self.generator)
 
     def _optimize(self, batch: Batch) -> dict[str, tuple[float, float, float]]:
-        rate = learning_rate(self.args.learning_rate, self.step, self.progress())
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         rows = sampled_rows(batch.tokens, self.t2d, self.frequent, self.args.sampled_vocabulary, self.generator)
         loss, terms = self._objective(batch, self.options, self.lm_head[rows.to(self.device)])
-        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.head.parameters(), self.args.clip)
-        self.optimizer.step()
+        self.optimizers.step(learning_rate(self.args.learning_rate, self.step, self.progress()))
         return {name: tuple(float(v) for v in values) for name, values in terms.items()}
 
     def _report(self, recent: deque, speed: float) -> None:
@@ -192,8 +237,11 @@ class Trainer:
         self.curve.append({"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds), "train": summary})
         left = self.seconds * (1 / max(self.progress(), 1e-9) - 1)
         shown = "  ".join(f"{name} {loss:.3f} {share:.1%}" for name, (loss, share) in summary.items())
-        print(f"step {self.step}  {self.tokens / 1e6:.3f} M tokens  {self.stream.distinct_shards} shards  {speed:.0f} tok/s  "
-              f"{left / 60:.1f} min left | {shown}", flush=True)
+        print(
+            f"step {self.step}  {self.tokens / 1e6:.3f} M tokens  {self.stream.distinct_shards} shards  "
+            f"{speed:.0f} tok/s  {left / 60:.1f} min left | {shown}",
+            flush=True,
+        )
 
     @torch.no_grad()
     def _validate(self) -> None:
@@ -213,16 +261,32 @@ class Trainer:
             _, terms = self._objective(batch, options, self.lm_head)
             results.append({name: tuple(float(v) for v in values) for name, values in terms.items()})
         summary = summarize(results)
-        self.curve.append({"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds), "heldout": summary})
-        print("held out | " + "  ".join(f"{name} {loss:.3f} {share:.1%}" for name, (loss, share) in summary.items()), flush=True)
+        self.curve.append(
+            {"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds), "heldout": summary}
+        )
+        print(
+            "held out | " + "  ".join(f"{name} {loss:.3f} {share:.1%}" for name, (loss, share) in summary.items()),
+            flush=True,
+        )
 
     def _save(self, name: str) -> None:
         options = {k: str(v) if isinstance(v, Path) else v for k, v in vars(self.args).items()}
-        save_checkpoint(self.args.out / name, {
-            "config": self.head.config.to_json(), "head": {k: v.cpu() for k, v in self.head.state_dict().items()},
-            "optimizer": self.optimizer.state_dict(), "step": self.step, "tokens": self.tokens, "seconds": self.seconds, "curve": self.curve,
-            "passes": self.stream.passes, "d2t": torch.from_numpy(self.d2t), "target": self.target, "options": options,
-        })
+        save_checkpoint(
+            self.args.out / name,
+            {
+                "config": self.head.config.to_json(),
+                "head": {k: v.cpu() for k, v in self.head.state_dict().items()},
+                "optimizers": self.optimizers.state(),
+                "step": self.step,
+                "tokens": self.tokens,
+                "seconds": self.seconds,
+                "curve": self.curve,
+                "passes": self.stream.passes,
+                "d2t": torch.from_numpy(self.d2t),
+                "target": self.target,
+                "options": options,
+            },
+        )
         (self.args.out / "curve.json").write_text(json.dumps(self.curve) + "\n")
 
 

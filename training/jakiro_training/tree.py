@@ -1,7 +1,7 @@
 """Reference draft rounds in PyTorch: jakiro.md section 2, written for plainness, and sharing nothing with the engine.
 
-A tree's nodes are listed in the order they are proposed: level by level, within a level first branch before second, then by the
-parent's place in the frontier, then by rank. Node 0 is the root, the last committed token.
+A tree's nodes are listed in the order they are proposed: level by level, within a level first branch before second,
+then by the parent's place in the frontier, then by rank. Node 0 is the root, the last committed token.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from .head import DraftHead, DraftOutput, rotary_tables
 
 @dataclass
 class Tree:
-    """parents[i] < i, -1 for the root; values are sums of conditional log-probabilities along the path, 0 for the root."""
+    """parents[i] < i, -1 for the root; values are sums of conditional log-probabilities along the path, 0 for the
+    root."""
 
     tokens: list[int]
     parents: list[int] = field(default_factory=lambda: [-1])
@@ -43,13 +44,20 @@ class Tree:
         """The root and the `nodes` - 1 best others, in their old order: parents precede children."""
         kept = [0, *sorted(self.best(list(range(1, len(self.tokens))), nodes - 1))]
         place = {node: i for i, node in enumerate(kept)}
-        return Tree([self.tokens[n] for n in kept], [place.get(self.parents[n], -1) for n in kept], [self.values[n] for n in kept])
+        return Tree(
+            [self.tokens[n] for n in kept],
+            [place.get(self.parents[n], -1) for n in kept],
+            [self.values[n] for n in kept],
+        )
 
     def accepted(self, continuation: list[int]) -> list[int]:
         """Nodes along the continuation, as far as the tree follows it."""
         path, node = [], 0
         for token in continuation:
-            node = next((n for n in range(node + 1, len(self.tokens)) if self.parents[n] == node and self.tokens[n] == token), -1)
+            node = next(
+                (n for n in range(node + 1, len(self.tokens)) if self.parents[n] == node and self.tokens[n] == token),
+                -1,
+            )
             if node < 0:
                 break
             path.append(node)
@@ -70,7 +78,14 @@ class Rows:
 class ReferenceDrafter:
     """Drafts trees for one sequence. Row t pairs the target's feature f_t with token t + 1."""
 
-    def __init__(self, head: DraftHead, embed: Callable[[list[int]], Tensor], lm_head: Tensor, d2t: Tensor, wrong_parent_rows: bool = False):
+    def __init__(
+        self,
+        head: DraftHead,
+        embed: Callable[[list[int]], Tensor],
+        lm_head: Tensor,
+        d2t: Tensor,
+        wrong_parent_rows: bool = False,
+    ):
         """embed: token ids -> [n, hidden]. wrong_parent_rows: the parallel level's known fault, for ablation only."""
         self.head, self.embed, self.lm_head, self.d2t = head, embed, lm_head, d2t
         self.wrong_parent_rows = wrong_parent_rows
@@ -85,8 +100,9 @@ class ReferenceDrafter:
     def draft(self, root: int, next_tokens: list[int], features: Tensor, depth: int, branching: int) -> Tree:
         """One round's whole pool of nodes.
 
-        next_tokens, features [n, hidden]: the rows since the last round, the last of which pairs the newest feature with the root.
-        A Jakiro head's last level is the parallel one, so `depth` levels take depth - 1 forwards; other heads take `depth`.
+        next_tokens, features [n, hidden]: the rows since the last round, the last of which pairs the newest feature
+        with the root. A Jakiro head's last level is the parallel one, so `depth` levels take depth - 1 forwards;
+        other heads take `depth`.
         """
         tree, parallel = Tree([root]), self.head.config.kind == "jakiro" and depth > 1
         levels = depth - 1 if parallel else depth
@@ -103,11 +119,16 @@ class ReferenceDrafter:
             for i, node in enumerate(frontier):
                 lineage[node] = [*lineage[tree.parents[node]], first + i]
             states = torch.stack([carried[node] for node in frontier])
-            output, drafted = self._explore([tree.tokens[n] for n in frontier], states, [lineage[n] for n in frontier], drafted)
+            output, drafted = self._explore(
+                [tree.tokens[n] for n in frontier], states, [lineage[n] for n in frontier], drafted
+            )
         if parallel:
-            rows = [i % len(parents) if self.wrong_parent_rows else parents.index(tree.parents[n]) for i, n in enumerate(frontier)]
-            for i, node in enumerate(frontier):
-                for token, value in self._candidates(output.y2[rows[i]], branching):
+            rows = [
+                i % len(parents) if self.wrong_parent_rows else parents.index(tree.parents[n])
+                for i, n in enumerate(frontier)
+            ]
+            for node, candidates in zip(frontier, self._candidates(output.y2[rows], branching)):
+                for token, value in candidates:
                     tree.add(node, token, value)
         return tree
 
@@ -116,21 +137,25 @@ class ReferenceDrafter:
         variants = output.branches if self.head.config.kind == "jakiro-star" else (output.y1,)
         carried: dict[int, tuple[float, Tensor]] = {}
         for variant in variants:
-            for row, node in enumerate(frontier):
-                for token, value in self._candidates(variant[row], branching):
+            for row, (node, candidates) in enumerate(zip(frontier, self._candidates(variant, branching))):
+                for token, value in candidates:
                     child = tree.add(node, token, value)
                     if child not in carried or value > carried[child][0]:
                         carried[child] = (value, variant[row])
         return {child: feature for child, (_, feature) in carried.items()}
 
-    def _candidates(self, state: Tensor, count: int) -> list[tuple[int, float]]:
-        """The `count` most probable tokens after a state, best first, ties to the smaller draft id."""
-        scores = (self.lm_head @ state).log_softmax(0)
-        order = torch.sort(scores, descending=True, stable=True).indices[:count]
-        return [(int(self.d2t[i]), float(scores[i])) for i in order]
+    def _candidates(self, states: Tensor, count: int) -> list[list[tuple[int, float]]]:
+        """The `count` most probable tokens after each of the states [n, hidden], best first, ties to the smaller
+        draft id."""
+        scores, order = (states @ self.lm_head.T).log_softmax(-1).sort(dim=-1, descending=True, stable=True)
+        return [
+            [(int(self.d2t[i]), float(v)) for i, v in zip(ids[:count], values[:count])]
+            for ids, values in zip(order, scores)
+        ]
 
     def _append(self, next_tokens: list[int], features: Tensor) -> DraftOutput:
-        """Runs the committed rows, each seeing all before it, keeps their keys and values, and returns the last row's output."""
+        """Runs the committed rows, each seeing all before it, keeps their keys and values, and returns the last row's
+        output."""
         count = len(next_tokens)
         positions = torch.arange(self.length, self.length + count)
         x, q, new = self._project(next_tokens, features, positions)
@@ -138,8 +163,11 @@ class ReferenceDrafter:
         visible = torch.arange(self.length)[None, :] <= positions[:, None]
         return self._finish(x[-1:], q[:, :, -1:], self.stable, visible[-1:])
 
-    def _explore(self, tokens: list[int], features: Tensor, lineage: list[list[int]], drafted: Rows | None) -> tuple[DraftOutput, Rows]:
-        """Runs frontier nodes: each sees the committed rows and its own lineage among the round's drafted rows, itself included."""
+    def _explore(
+        self, tokens: list[int], features: Tensor, lineage: list[list[int]], drafted: Rows | None
+    ) -> tuple[DraftOutput, Rows]:
+        """Runs frontier nodes: each sees the committed rows and its own lineage among the round's drafted rows,
+        itself included."""
         depth = len(lineage[0])
         positions = torch.full((len(tokens),), self.length - 1 + depth)
         x, q, new = self._project(tokens, features, positions)

@@ -27,8 +27,19 @@ def tiny_model() -> GgufModel:
 
 
 def small_config(kind: str, experts: int, hidden: int = 32, draft_vocabulary: int = 40) -> HeadConfig:
-    return HeadConfig(kind=kind, hidden=hidden, heads=4, kv_heads=2, head_dim=8, rope_base=10_000.0, norm_epsilon=1e-6, qkv_bias=True,
-                      experts=experts, intermediate=2 * hidden if kind == "eagle" else hidden, draft_vocabulary=draft_vocabulary)
+    return HeadConfig(
+        kind=kind,
+        hidden=hidden,
+        heads=4,
+        kv_heads=2,
+        head_dim=8,
+        rope_base=10_000.0,
+        norm_epsilon=1e-6,
+        qkv_bias=True,
+        experts=experts,
+        intermediate=2 * hidden if kind == "eagle" else hidden,
+        draft_vocabulary=draft_vocabulary,
+    )
 
 
 def random_head(kind: str, experts: int, seed: int = 0) -> DraftHead:

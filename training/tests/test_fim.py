@@ -3,17 +3,29 @@ import random
 import numpy as np
 import pytest
 
-from jakiro_training.fim import MAX_TOKENS, MIDDLE_TOKENS, MIN_TOKENS, SUFFIX_TOKENS, FimTokens, choose_cut, sequences_of
+from jakiro_training.fim import (
+    MAX_TOKENS,
+    MIDDLE_TOKENS,
+    MIN_TOKENS,
+    SUFFIX_TOKENS,
+    FimTokens,
+    choose_cut,
+    sequences_of,
+)
 
 TEXT = "".join(
-    f"def compute_{i}(values, limit={i}):\n    total = 0\n    for value in values:\n        if value > limit:\n            total += value * {i}\n    return total\n\n\n"
+    f"def compute_{i}(values, limit={i}):\n    total = 0\n    for value in values:\n"
+    f"        if value > limit:\n            total += value * {i}\n"
+    f"    return total\n\n\n"
     for i in range(40)
 )
 
 
 @pytest.fixture(scope="module")
 def fim(tiny_model):
-    return FimTokens(*(tiny_model.token_id(f"<|{name}|>") for name in ("fim_prefix", "fim_suffix", "fim_middle", "endoftext")))
+    return FimTokens(
+        *(tiny_model.token_id(f"<|{name}|>") for name in ("fim_prefix", "fim_suffix", "fim_middle", "endoftext"))
+    )
 
 
 def test_fim_sequences_are_contiguous_source_text(tiny_model, fim):
@@ -40,7 +52,9 @@ def test_plain_windows_cover_the_file_in_order(tiny_model, fim):
 
 
 def test_same_seed_same_sequences(tiny_model, fim):
-    first, second, other = (list(sequences_of(TEXT, tiny_model.tokenizer, fim, 0.5, random.Random(seed))) for seed in (3, 3, 4))
+    first, second, other = (
+        list(sequences_of(TEXT, tiny_model.tokenizer, fim, 0.5, random.Random(seed))) for seed in (3, 3, 4)
+    )
     assert len(first) == len(second) and all(np.array_equal(a[0], b[0]) for a, b in zip(first, second))
     assert [len(ids) for ids, _ in first] != [len(ids) for ids, _ in other]
 

@@ -16,13 +16,22 @@ def test_committed_list_is_valid_and_holds_packages_out():
     assert {p.registry for p in packages if p.heldout} == {"pypi", "npm", "go", "crates", "maven"}
 
 
-@pytest.mark.parametrize("change, complaint", [
-    ({"licence": "GPL-3.0-only"}, "licence"), ({"registry": "elsewhere"}, "unknown registry"), ({"name": "first"}, "twice"),
-])
+@pytest.mark.parametrize(
+    "change, complaint",
+    [
+        ({"licence": "GPL-3.0-only"}, "licence"),
+        ({"registry": "elsewhere"}, "unknown registry"),
+        ({"name": "first"}, "twice"),
+    ],
+)
 def test_refused_lists(tmp_path, change, complaint):
-    entries = [{"registry": "pypi", "name": "first", "version": "1", "licence": "MIT"},
-               {"registry": "pypi", "name": "second", "version": "1", "licence": "LGPL-2.1 OR MIT"} | change]
-    lines = [line for entry in entries for line in ("[[package]]", *(f'{key} = "{value}"' for key, value in entry.items()))]
+    entries = [
+        {"registry": "pypi", "name": "first", "version": "1", "licence": "MIT"},
+        {"registry": "pypi", "name": "second", "version": "1", "licence": "LGPL-2.1 OR MIT"} | change,
+    ]
+    lines = [
+        line for entry in entries for line in ("[[package]]", *(f'{key} = "{value}"' for key, value in entry.items()))
+    ]
     (tmp_path / "packages.toml").write_text("\n".join(lines))
     with pytest.raises(ValueError, match=complaint):
         load_packages(tmp_path / "packages.toml")

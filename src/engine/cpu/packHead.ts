@@ -30,13 +30,13 @@ export interface HeadPackRequest {
 export async function packHead(request: HeadPackRequest): Promise<PackedHeadFiles> {
   const { file, root, format } = request;
   const directory = join(root, `head-${file.contentHash.slice(0, 16)}-${format}-v1`);
-  await writeOnce(directory, (draft) => {
-    const sink = new FileSink(join(draft, "head.bin"));
-    writeFileSync(join(draft, "head.onnx"), buildHead(packWeights(request, sink)));
-    sink.close();
-    const lmHeadSink = new FileSink(join(draft, "draft_lm_head.bin"));
-    writeFileSync(join(draft, "draft_lm_head.onnx"), draftLmHead(request, lmHeadSink));
-    lmHeadSink.close();
+  await writeOnce(directory, async (draft) => {
+    await FileSink.into(join(draft, "head.bin"), (sink) =>
+      writeFileSync(join(draft, "head.onnx"), buildHead(packWeights(request, sink))),
+    );
+    await FileSink.into(join(draft, "draft_lm_head.bin"), (sink) =>
+      writeFileSync(join(draft, "draft_lm_head.onnx"), draftLmHead(request, sink)),
+    );
   });
   return {
     config: file.config,

@@ -61,57 +61,71 @@ export async function packTarget(request: PackRequest): Promise<PackedTarget> {
 }
 
 async function writePack(request: PackRequest, directory: string): Promise<string> {
-  const { checkpoint, format, progress } = request;
-  const { config } = checkpoint;
-  const steps = config.layers + 1;
-  const smooth = format !== "float32";
+  const { checkpoint, format, smoothing, progress } = request;
+  const { layers } = checkpoint.config;
   const calibration =
-    smooth && request.smoothing === undefined
+    format !== "float32" && smoothing === undefined
       ? new Calibration(checkpoint, request.calibrationTokens, request.threads)
       : undefined;
-
-  const bodySink = new FileSink(join(directory, "body.bin"));
-  const layers: PackedLayer[] = [];
-  const layerSmoothings: LayerSmoothing[] = [];
-  for (let index = 0; index < config.layers; index++) {
-    progress?.(index, steps);
-    const weights = readLayer(checkpoint, index);
-    let smoothing = request.smoothing?.layers[index];
-    if (calibration !== undefined) smoothing = layerSmoothing(config, await calibration.advance(weights), weights);
-    if (smoothing !== undefined) layerSmoothings.push(smoothing);
-    layers.push(
-      packLayer(bodySink, `layers.${index}`, format, config.headDim, weights, smooth ? smoothing : undefined),
-    );
-    await new Promise(setImmediate);
-  }
-  const outputNorm = readVector(checkpoint, "outputNorm");
-  writeFileSync(
-    join(directory, "body.onnx"),
-    buildBody(config, layers, packVector(bodySink, "output_norm", outputNorm)),
+  const layerSmoothings = await FileSink.into(join(directory, "body.bin"), (sink) =>
+    packBody(request, calibration, directory, sink),
   );
-  bodySink.close();
-
-  progress?.(config.layers, steps);
-  const output = config.tiedEmbeddings ? "embedding" : "output";
-  let lmHeadSmoothing = request.smoothing?.lmHead;
-  if (calibration !== undefined)
-    lmHeadSmoothing = divisors(calibration.featureRanges(outputNorm), maximaOf(checkpoint, output));
-  const packer = new MatrixPacker(format, config.hidden, config.vocabulary, smooth ? lmHeadSmoothing : undefined);
-  for (const { rows, count } of chunks(checkpoint, output)) packer.addRows(rows, count);
-  const lmHeadSink = new FileSink(join(directory, "lm_head.bin"));
-  const matrix = packer.finish(lmHeadSink, "lm_head");
-  const inverse = smooth ? lmHeadSmoothing!.map((divisor) => 1 / divisor) : new Float32Array(config.hidden).fill(1);
-  writeFileSync(
-    join(directory, "lm_head.onnx"),
-    buildLmHead(config, matrix, packVector(lmHeadSink, "lm_head.unsmooth", inverse)),
+  progress?.(layers, layers + 1);
+  const lmHead = await FileSink.into(join(directory, "lm_head.bin"), (sink) =>
+    packLmHead(request, calibration, directory, sink),
   );
-  lmHeadSink.close();
-  progress?.(steps, steps);
-
-  if (!smooth) return "none";
-  const encoded = encodeSmoothing({ layers: layerSmoothings, lmHead: lmHeadSmoothing! });
+  progress?.(layers + 1, layers + 1);
+  if (lmHead === undefined) return "none";
+  const encoded = encodeSmoothing({ layers: layerSmoothings, lmHead });
   writeFileSync(join(directory, "smoothing.safetensors"), encoded);
   return hashOf(encoded);
+}
+
+/** Returns the divisors it packed with, layer by layer; none for float32. */
+async function packBody(
+  { checkpoint, format, smoothing: given, progress }: PackRequest,
+  calibration: Calibration | undefined,
+  directory: string,
+  sink: FileSink,
+): Promise<LayerSmoothing[]> {
+  const { config } = checkpoint;
+  const layers: PackedLayer[] = [];
+  const smoothings: LayerSmoothing[] = [];
+  for (let index = 0; index < config.layers; index++) {
+    progress?.(index, config.layers + 1);
+    const weights = readLayer(checkpoint, index);
+    let smoothing = format === "float32" ? undefined : given?.layers[index];
+    if (calibration !== undefined) smoothing = layerSmoothing(config, await calibration.advance(weights), weights);
+    if (smoothing !== undefined) smoothings.push(smoothing);
+    layers.push(packLayer(sink, `layers.${index}`, format, config.headDim, weights, smoothing));
+    await new Promise(setImmediate);
+  }
+  const outputNorm = packVector(sink, "output_norm", readVector(checkpoint, "outputNorm"));
+  writeFileSync(join(directory, "body.onnx"), buildBody(config, layers, outputNorm));
+  return smoothings;
+}
+
+/** Returns the divisors [hidden] it packed with; none for float32. */
+function packLmHead(
+  { checkpoint, format, smoothing: given }: PackRequest,
+  calibration: Calibration | undefined,
+  directory: string,
+  sink: FileSink,
+): Float32Array | undefined {
+  const { config } = checkpoint;
+  const output = config.tiedEmbeddings ? "embedding" : "output";
+  let smoothing = format === "float32" ? undefined : given?.lmHead;
+  if (calibration !== undefined) {
+    const ranges = calibration.featureRanges(readVector(checkpoint, "outputNorm"));
+    smoothing = divisors(ranges, maximaOf(checkpoint, output));
+  }
+  const packer = new MatrixPacker(format, config.hidden, config.vocabulary, smoothing);
+  for (const { rows, count } of chunks(checkpoint, output)) packer.addRows(rows, count);
+  const matrix = packer.finish(sink, "lm_head");
+  const inverse = smoothing?.map((divisor) => 1 / divisor) ?? new Float32Array(config.hidden).fill(1);
+  const unsmooth = packVector(sink, "lm_head.unsmooth", inverse);
+  writeFileSync(join(directory, "lm_head.onnx"), buildLmHead(config, matrix, unsmooth));
+  return smoothing;
 }
 
 function* chunks(

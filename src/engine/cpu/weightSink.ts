@@ -13,13 +13,21 @@ const alignment = 4096;
 
 /** Weights on their way into a file next to the graph that refers to it. */
 export class FileSink implements WeightSink {
-  private readonly descriptor: number;
-  private readonly location: string;
   private offset = 0;
 
-  constructor(path: string) {
-    this.descriptor = openSync(path, "wx");
-    this.location = basename(path);
+  private constructor(
+    private readonly descriptor: number,
+    private readonly location: string,
+  ) {}
+
+  /** Has `use` fill a new file, which is closed whatever happens. */
+  static async into<Result>(path: string, use: (sink: FileSink) => Promise<Result> | Result): Promise<Result> {
+    const descriptor = openSync(path, "wx");
+    try {
+      return await use(new FileSink(descriptor, basename(path)));
+    } finally {
+      closeSync(descriptor);
+    }
   }
 
   append(data: NodeJS.TypedArray): ExternalData {
@@ -30,10 +38,6 @@ export class FileSink implements WeightSink {
     }
     this.offset = offset + bytes.length;
     return { location: this.location, offset, length: bytes.length };
-  }
-
-  close(): void {
-    closeSync(this.descriptor);
   }
 }
 

@@ -1,7 +1,7 @@
 const steps = 256;
 const stepsPerUnit = steps / Math.LN2;
 /** ln(2) / 256 in two parts: the first ends in zeros, so that its product with a step count is exact. */
-const stepHigh = 6.93147180369123816e-1 / steps;
+const stepHigh = 0.6931471803691238 / steps;
 const stepLow = 1.9082149292705877e-10 / steps;
 const lowest = -745;
 

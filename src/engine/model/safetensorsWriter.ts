@@ -15,6 +15,8 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, NamedTensor>): Ui
   const json = JSON.stringify(header);
   const text = new TextEncoder().encode(json.padEnd(Math.ceil(json.length / 8) * 8));
   const length = new Uint8Array(BigUint64Array.of(BigInt(text.length)).buffer);
-  const data = [...tensors.values()].map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength));
+  const data = [...tensors.values()].map(({ values }) =>
+    Buffer.from(values.buffer, values.byteOffset, values.byteLength),
+  );
   return Buffer.concat([length, text, ...data]);
 }

@@ -7,7 +7,7 @@ const kvHeads = 3;
 const headDim = 4;
 
 /** The number that stands for one channel of one token: unlike any other's. */
-function valueOf(token: number, layer: number, channel: number, isKey: boolean): number {
+function numberOf(token: number, layer: number, channel: number, isKey: boolean): number {
   return ((token * layers + layer) * kvHeads * headDim + channel) * 2 + (isKey ? 1 : 0);
 }
 
@@ -19,8 +19,8 @@ function outputsOf(tokens: readonly number[], layer: number) {
   for (const [row, token] of tokens.entries()) {
     for (let channel = 0; channel < kvHeads * headDim; channel++) {
       const place = (Math.floor(channel / headDim) * rows + row) * headDim + (channel % headDim);
-      keys[place] = valueOf(token, layer, channel, true);
-      values[place] = valueOf(token, layer, channel, false);
+      keys[place] = numberOf(token, layer, channel, true);
+      values[place] = numberOf(token, layer, channel, false);
     }
   }
   return { keys, values };
@@ -38,9 +38,9 @@ function assertHolds(cache: KvCache, tokens: readonly number[]): void {
     for (const [position, token] of tokens.entries()) {
       for (let channel = 0; channel < kvHeads * headDim; channel++) {
         const head = Math.floor(channel / headDim);
-        assert.equal(keys[channel * bucket + position], valueOf(token, layer, channel, true));
+        assert.equal(keys[channel * bucket + position], numberOf(token, layer, channel, true));
         const place = (head * bucket + position) * headDim + (channel % headDim);
-        assert.equal(values[place], valueOf(token, layer, channel, false));
+        assert.equal(values[place], numberOf(token, layer, channel, false));
       }
     }
   }

@@ -38,7 +38,10 @@ function breakpoints(depth: number, vocabulary: number, salt: number, options: S
     }
     const { weights, total } = keepTokens(toyLogits(context, vocabulary, salt), options);
     let mass = 0;
-    for (const weight of weights) cuts.add(Math.min(1, (mass += weight) / total));
+    for (const weight of weights) {
+      mass += weight;
+      cuts.add(Math.min(1, mass / total));
+    }
   };
   visit([...prompt]);
   return [...cuts].sort((a, b) => a - b);
