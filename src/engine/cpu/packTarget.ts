@@ -33,6 +33,7 @@ export interface PackRequest {
 /** A model packed for this engine: graphs with their weights beside them, ready to be mapped. */
 export interface PackedTarget {
   readonly directory: string;
+  readonly format: WeightFormat;
   readonly body: string;
   readonly lmHead: string;
   /** SHA-256 of the smoothing divisors; a head is trained on the features of one such set. "none" for float32. */
@@ -57,7 +58,13 @@ export async function packTarget(request: PackRequest): Promise<PackedTarget> {
     writeFileSync(join(draft, "pack.json"), JSON.stringify(description, undefined, 2));
   });
   const { smoothingHash } = JSON.parse(readFileSync(join(directory, "pack.json"), "utf8")) as PackDescription;
-  return { directory, body: join(directory, "body.onnx"), lmHead: join(directory, "lm_head.onnx"), smoothingHash };
+  return {
+    directory,
+    format,
+    body: join(directory, "body.onnx"),
+    lmHead: join(directory, "lm_head.onnx"),
+    smoothingHash,
+  };
 }
 
 async function writePack(request: PackRequest, directory: string): Promise<string> {
