@@ -7,7 +7,7 @@ import type { DecodingOptions, ModelOptions } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 
 /** Loads the model that the options name. Throws JakiroError for what is not there or does not fit. */
-export async function loadEngine(options: ModelOptions, { progress, signal }: CommandContext): Promise<Engine> {
+export async function loadEngine(options: ModelOptions, { progress, signal, note }: CommandContext): Promise<Engine> {
   if (options.device === "gpu") {
     throw new JakiroError("usage", "This version of Jakiro runs on the CPU alone; leave out --device gpu.");
   }
@@ -16,6 +16,7 @@ export async function loadEngine(options: ModelOptions, { progress, signal }: Co
     path,
     progress,
     signal,
+    onNote: note,
     ...(options.head === undefined ? {} : { head: options.head }),
   });
 }

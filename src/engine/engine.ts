@@ -34,6 +34,8 @@ export interface EngineOptions {
   /** Longest context, in tokens; the model's own limit applies as well. */
   readonly capacity?: number;
   readonly progress?: ProgressListener;
+  /** Told in one sentence what a user should know though nothing failed. */
+  readonly onNote?: (note: string) => void;
   /** Ends the loading with the signal's reason, between two layers where the model is being packed. */
   readonly signal?: AbortSignal;
 }
@@ -144,10 +146,18 @@ export class Engine {
       );
     }
     const file = HeadFile.open(folder, this.checkpoint.config);
+    const { packed: target, featureSmoothing } = this.target;
+    const { targetHash = target.source, smoothingHash = target.smoothingHash } = file.config;
+    if (targetHash !== target.source || smoothingHash !== target.smoothingHash) {
+      this.options.onNote?.(
+        `The ${kind} head ${folder} was trained on other weights: it will draft less well, not wrongly.`,
+      );
+    }
     const packed = await packHead({
       file,
       checkpoint: this.checkpoint,
-      featureSmoothing: this.target.featureSmoothing,
+      target,
+      featureSmoothing,
       format: "int8",
       root: packedDirectory(),
     });

@@ -73,6 +73,7 @@ export async function loadHead(
   const packed = await packHead({
     file: HeadFile.open(path, config),
     checkpoint,
+    target: { source: "fixture", smoothingHash: "none" },
     featureSmoothing,
     format,
     root,

@@ -41,6 +41,7 @@ function untrained(kind: HeadKind) {
     const packed = await packHead({
       file: HeadFile.open(path, checkpoint.config),
       checkpoint,
+      target: target.packed,
       featureSmoothing: target.featureSmoothing,
       format: "int8",
       root: folder,

@@ -6,6 +6,7 @@ import { buildDraftLmHead, buildHead, type PackedDense, type PackedExperts, type
 import { scaleInPlace } from "./layerWeights.ts";
 import { writeOnce } from "./packDirectory.ts";
 import { type DenseMatrix, MatrixPacker, packMatrix, type WeightFormat } from "./packMatrix.ts";
+import type { PackedTarget } from "./packTarget.ts";
 import { FileSink, packVector, type WeightSink } from "./weightSink.ts";
 
 /** A head packed for this engine. */
@@ -20,6 +21,7 @@ export interface PackedHeadFiles {
 export interface HeadPackRequest {
   readonly file: HeadFile;
   readonly checkpoint: Checkpoint;
+  readonly target: Pick<PackedTarget, "source" | "smoothingHash">;
   /** Divisors of the target's features: what smooths the LM head smooths the head's own reading of features. */
   readonly featureSmoothing: Float32Array | undefined;
   readonly format: WeightFormat;
@@ -28,8 +30,10 @@ export interface HeadPackRequest {
 
 /** Finds the packed form of a head for a target, or makes it. */
 export async function packHead(request: HeadPackRequest): Promise<PackedHeadFiles> {
-  const { file, root, format } = request;
-  const directory = join(root, `head-${file.contentHash.slice(0, 16)}-${format}-v1`);
+  const { file, root, format, target } = request;
+  // The draft LM head comes from the target, smoothed as its features are.
+  const of = `${target.source.slice(0, 16)}-${target.smoothingHash.slice(0, 8)}`;
+  const directory = join(root, `${of}-head-${file.contentHash.slice(0, 16)}-${format}-v1`);
   await writeOnce(directory, async (draft) => {
     await FileSink.into(join(draft, "head.bin"), (sink) =>
       writeFileSync(join(draft, "head.onnx"), buildHead(packWeights(request, sink))),

@@ -34,6 +34,8 @@ export interface PackRequest {
 export interface PackedTarget {
   readonly directory: string;
   readonly format: WeightFormat;
+  /** SHA-256 of the model's weights. */
+  readonly source: string;
   readonly body: string;
   readonly lmHead: string;
   /** SHA-256 of the smoothing divisors; a head is trained on the features of one such set. "none" for float32. */
@@ -61,6 +63,7 @@ export async function packTarget(request: PackRequest): Promise<PackedTarget> {
   return {
     directory,
     format,
+    source,
     body: join(directory, "body.onnx"),
     lmHead: join(directory, "lm_head.onnx"),
     smoothingHash,
