@@ -8,10 +8,14 @@ side by side in one forward under a block-diagonal mask, without a cache, and gi
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when the first session is created
+
+import onnxruntime  # noqa: E402
 
 from .gguf_model import GgufModel
 

@@ -37,11 +37,6 @@ export class CpuTarget {
     return existsSync(path) ? decodeSmoothing(path).lmHead : undefined;
   }
 
-  /** 4-bit products give one row other bits than the same row beside others (design.md 3.3): it must never run alone. */
-  get neverAlone(): boolean {
-    return this.packed.format === "int4";
-  }
-
   /** A fresh sequence of at most `capacity` tokens. */
   sequence(capacity: number): CpuSequence {
     return new CpuSequence(this, Math.min(capacity, this.checkpoint.config.contextLength));
@@ -89,9 +84,8 @@ export class CpuSequence implements TargetSequence {
     return this.committed;
   }
 
-  async forward(wanted: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
+  async forward(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
     const { hidden, headDim, layers } = this.config;
-    const rows = this.target.neverAlone && wanted.tokens.length === 1 ? twice(wanted) : wanted;
     const count = rows.tokens.length;
     const length = this.committed.length;
     const { bucket } = this.cache;
@@ -114,7 +108,7 @@ export class CpuSequence implements TargetSequence {
     }
     const outputs = await this.target.body.run(feeds);
     this.pending = { tokens: rows.tokens, outputs };
-    const features = (outputs[bodyNames.features]!.data as Float32Array).subarray(0, wanted.tokens.length * hidden);
+    const features = outputs[bodyNames.features]!.data as Float32Array;
     if (mode === "none") return { features };
     return { features, ...(await this.predict(gatherRows(features, hidden, logitRows), mode)) };
   }
@@ -150,22 +144,14 @@ export class CpuSequence implements TargetSequence {
   }
 
   private async predict(features: Float32Array, mode: "argmax" | "logits"): Promise<Partial<ForwardResult>> {
-    const { hidden, vocabulary } = this.config;
-    const rows = features.length / hidden;
-    const doubled = this.target.neverAlone && rows === 1;
-    const input = doubled ? gatherRows(features, hidden, [0, 0]) : features;
-    const feeds = { [lmHeadNames.features]: floatTensor(input, [doubled ? 2 : rows, hidden]) };
-    const results = await this.target.lmHead.run(feeds, [lmHeadNames[mode]]);
+    const { hidden } = this.config;
+    const input = { [lmHeadNames.features]: floatTensor(features, [features.length / hidden, hidden]) };
+    const results = await this.target.lmHead.run(input, [lmHeadNames[mode]]);
     const { data } = results[lmHeadNames[mode]]!;
     return mode === "logits"
-      ? { logits: (data as Float32Array).subarray(0, rows * vocabulary) }
-      : { argmax: Int32Array.from((data as BigInt64Array).subarray(0, rows), Number) };
+      ? { logits: data as Float32Array }
+      : { argmax: Int32Array.from(data as BigInt64Array, Number) };
   }
-}
-
-/** The same row twice: the second one is company, nothing more. */
-function twice({ tokens, parents }: TokenRows): TokenRows {
-  return { tokens: [tokens[0]!, tokens[0]!], parents: [parents[0]!, parents[0]!] };
 }
 
 function gatherRows(values: Float32Array, width: number, rows: ArrayLike<number> | undefined): Float32Array {

@@ -1,5 +1,9 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 
+// onnxruntime's own telemetry (an event database and a device id under the user's cache folder, uploaded where there is a
+// network) is on unless this is set before the first session is created. Nothing of ours leaves the machine.
+process.env["ORT_DISABLE_TELEMETRY"] = "1";
+
 export interface SessionSettings {
   readonly threads: number;
   /** Contents of the data file, for graphs that live in memory only. */
