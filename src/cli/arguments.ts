@@ -20,12 +20,16 @@ export type Method = (typeof methods)[number];
 export const devices = ["auto", "cpu", "gpu"] as const;
 export type DeviceChoice = (typeof devices)[number];
 
+export const weightBits = ["int8", "int4"] as const;
+export type WeightBits = (typeof weightBits)[number];
+
 const largestSeed = 2 ** 32 - 1;
 
 const modelOptions = {
   model: withDefault(text("NAME|FILE|DIR", "catalogue name, GGUF file or safetensors directory"), defaultModelName),
   head: text("DIR|none", "draft head to use instead of the model's own, or none"),
   device: withDefault(choice("auto|cpu|gpu", "where to run", devices), "auto"),
+  weights: withDefault(choice("int8|int4", "int4 takes half the memory and writes less well", weightBits), "int8"),
 } satisfies OptionTable;
 
 const maxTokens = withDefault(number("N", "longest completion, in tokens", { integer: true, min: 1 }), 64);
@@ -122,6 +126,7 @@ export interface ModelOptions {
   /** A directory, or "none"; undefined for the head that ships with the model. */
   readonly head: string | undefined;
   readonly device: DeviceChoice;
+  readonly weights: WeightBits;
 }
 
 /** Settings of one decoding run; tree sizes that are undefined are chosen by measurement. */
@@ -230,8 +235,8 @@ function decodingOptions(
   values: OptionValues<typeof samplingOptions & typeof treeOptions & typeof modelOptions>,
 ): DecodingOptions {
   const { "max-tokens": maxTokens, "top-k": topK, "top-p": topP, temperature, seed } = values;
-  const { nodes, depth, branching, model, head, device } = values;
-  return { maxTokens, temperature, topK, topP, seed, nodes, depth, branching, model, head, device };
+  const { nodes, depth, branching, model, head, device, weights } = values;
+  return { maxTokens, temperature, topK, topP, seed, nodes, depth, branching, model, head, device, weights };
 }
 
 function onlyPositional(command: string, { positionals }: ParsedArguments<OptionTable>, expected: string): string {

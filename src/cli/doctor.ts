@@ -78,7 +78,7 @@ async function findModel(model: CatalogueModel): Promise<FoundModel> {
 }
 
 async function measure(model: string, context: CommandContext): Promise<{ costs: Costs; settings: Settings }> {
-  const engine = await loadEngine({ model, head: undefined, device: "cpu" }, context);
+  const engine = await loadEngine({ model, head: undefined, device: "cpu", weights: "int8" }, context);
   const draft = await Promise.all(engine.headKinds.map((kind) => draftCost(engine, kind)));
   const expect = (draftMs: readonly number[], from: typeof expectFromHead) => {
     const cost = new CostModel(measuredCosts(engine.verifyCosts, draftMs));

@@ -17,6 +17,7 @@ export async function loadEngine(options: ModelOptions, { progress, signal, note
     progress,
     signal,
     onNote: note,
+    format: options.weights,
     ...(options.head === undefined ? {} : { head: options.head }),
   });
 }

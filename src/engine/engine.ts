@@ -75,9 +75,12 @@ export class Engine {
     const headsRoot = known === undefined ? undefined : join(packageRoot(), known.heads);
     const headFolders = findHeads(options.head, headsRoot, checkpoint);
     const smoothingPath = headsRoot === undefined ? undefined : join(headsRoot, "smoothing.safetensors");
+    const format = options.format ?? "int8";
+    if (format === "int4")
+      options.onNote?.("4-bit weights: half the memory, but the model writes less well than with 8 bits.");
     const packed = await packTarget({
       checkpoint,
-      format: options.format ?? "int8",
+      format,
       root: packedDirectory(),
       ...(smoothingPath !== undefined && existsSync(smoothingPath)
         ? { smoothing: decodeSmoothing(smoothingPath) }

@@ -10,7 +10,8 @@ const realLengths = [1, 57, 60, 63, 64, 65, 124, 505, 511, 513];
 const treeSizes = [9, 12, 16, 31, 9, 16, 24, 9, 12, 10];
 const deepest = 8;
 
-describe("path independence", () => {
+describe("path independence", function () {
+  this.timeout(60_000);
   for (const model of tinyModels) {
     it(`holds on ${model} for trees of every size`, async () => {
       const { target, release } = await packTiny(model, "int8");

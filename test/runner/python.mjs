@@ -38,12 +38,18 @@ function countsOf(xml) {
     result.skipped += attribute("skipped");
     result.passed += attribute("tests") - failed - attribute("skipped");
   }
-  for (const [, attributes, outcome] of xml.matchAll(/<testcase\s([^>]*[^/])>\s*<(failure|error|skipped)\b/g)) {
-    const name = (key) => new RegExp(`\\b${key}="([^"]*)"`).exec(attributes)?.[1] ?? "";
+  for (const [, classname, name, outcome] of xml.matchAll(
+    /<testcase classname="([^"]*)" name="([^"]*)"[^>]*[^/]>\s*<(failure|error|skipped)\b/g,
+  )) {
     const verdict = outcome === "skipped" ? "Skipped" : "Failed";
-    result.notable.push(`${verdict}: ${name("classname")} ${/(?:^|\s)name="([^"]*)"/.exec(attributes)?.[1] ?? ""}`);
+    result.notable.push(`${verdict}: ${unescaped(`${classname} ${name}`)}`);
   }
   return result;
+}
+
+function unescaped(text) {
+  const entities = { lt: "<", gt: ">", quot: '"', amp: "&" };
+  return text.replace(/&(lt|gt|quot|amp);/g, (_, name) => entities[name]);
 }
 
 /** The environment's Python, made or renewed where the requirements ask for it; undefined where that fails. */
