@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import type { HeadDrafter } from "../../src/engine/decoding/headDrafter.ts";
 import { greedy, type SamplingOptions } from "../../src/engine/decoding/sampling.ts";
-import { addCounts, emptyCounts, tau } from "../../src/engine/decoding/statistics.ts";
+import { tau } from "../../src/engine/decoding/statistics.ts";
 import type { Method } from "../../src/engine/decoding/strategy.ts";
 import { Engine } from "../../src/engine/engine.ts";
-import { defaultModelName, packageRoot, requireModel } from "../../src/engine/model/catalogue.ts";
 import { defaultModelPath, packingLimitMs } from "./realModel.ts";
 
 const maxTokens = 24;
@@ -62,29 +58,4 @@ describe("the default model", function () {
       assert.ok(best > 1.2, `${method} never accepted much: tau ${best}`);
     }
   });
-
-  if (existsSync(join(packageRoot(), requireModel(defaultModelName).heads, "jakiro", "config.json"))) {
-    it("accepts fewer tokens a round where the parallel level takes the wrong rows", async () => {
-      const { endTokens } = engine.tokenizer;
-      const pooledTau = async (wrongParentRows: boolean): Promise<number> => {
-        const counts = emptyCounts();
-        for (const prompt of prompts) {
-          const session = await engine.session("jakiro", { nodes: 32, depth: 4, branching: 6 });
-          const drafter = Reflect.get(Reflect.get(session, "strategy") as object, "drafter") as HeadDrafter;
-          drafter.wrongParentRows = wrongParentRows;
-          const { statistics } = await session.decode({
-            prompt: encode(prompt),
-            maxTokens,
-            sampling: greedy,
-            endTokens,
-          });
-          addCounts(counts, statistics.counts);
-        }
-        return tau(counts);
-      };
-      const right = await pooledTau(false);
-      const wrong = await pooledTau(true);
-      assert.ok(wrong < 0.98 * right, `tau ${wrong} with wrong rows, ${right} with the right ones`);
-    });
-  }
 });
