@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MethodReport } from "../../src/cli/benchReport.ts";
 import { openCheckpoint } from "../../src/engine/model/open.ts";
@@ -234,15 +234,30 @@ describe("jakiro with a tiny model", function () {
   });
 
   describe("Ctrl-C", () => {
+    /** Once: a second Ctrl-C ends the process at once, without a word. */
     const interruptOn = (pattern: RegExp) => (child: ChildProcess) => {
-      child.stderr?.on("data", (text: string) => pattern.test(text) && child.kill("SIGINT"));
+      const listen = (text: string) => {
+        if (!pattern.test(text)) return;
+        child.stderr?.off("data", listen);
+        child.kill("SIGINT");
+      };
+      child.stderr?.on("data", listen);
+    };
+
+    const interruptWhenThereIs = (folder: string) => (child: ChildProcess) => {
+      const timer = setInterval(() => {
+        if (!existsSync(folder)) return;
+        clearInterval(timer);
+        child.kill("SIGINT");
+      }, 5);
+      child.once("exit", () => clearInterval(timer));
     };
 
     it("ends packing with 130 and leaves nothing half-written", async () => {
       const cache = join(scratch.path, "interrupted");
       const { code, stderr } = await jakiro(["complete", put("a.py", python), ...at(0, 0), ...llama], {
         env: { ...env, JAKIRO_CACHE_DIR: cache },
-        onStart: interruptOn(/Preparing/),
+        onStart: interruptWhenThereIs(join(cache, "packed")),
       });
       assert.equal(code, 130, stderr);
       assert.match(stderr, /jakiro: Interrupted\.\n$/);
