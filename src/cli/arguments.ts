@@ -1,3 +1,4 @@
+import { type Method, methods } from "../engine/decoding/method.ts";
 import { defaultModelName } from "../engine/model/catalogue.ts";
 import {
   choice,
@@ -13,9 +14,6 @@ import {
   usage,
   withDefault,
 } from "./optionParser.ts";
-
-export const methods = ["auto", "plain", "jakiro", "jakiro-star", "eagle", "lookup"] as const;
-export type Method = (typeof methods)[number];
 
 export const devices = ["auto", "cpu", "gpu"] as const;
 export type DeviceChoice = (typeof devices)[number];

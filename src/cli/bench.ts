@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import { promptRoom } from "../engine/complete.ts";
+import type { Method } from "../engine/decoding/method.ts";
 import type { DecodingSession, Engine } from "../engine/engine.ts";
-import type { BenchOptions, Method } from "./arguments.ts";
+import type { BenchOptions } from "./arguments.ts";
 import { type MethodReport, type RecordRun, reportMethod, reportTable } from "./benchReport.ts";
 import type { CommandContext } from "./command.ts";
 import { loadEngine, samplingOf, treeSizesOf } from "./engineOptions.ts";

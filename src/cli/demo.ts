@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { completeDocument } from "../engine/complete.ts";
+import type { Method } from "../engine/decoding/method.ts";
 import { greedy } from "../engine/decoding/sampling.ts";
 import { acceptanceByDepth, tau, tokensPerSecond } from "../engine/decoding/statistics.ts";
 import { type DecodingSession, Engine } from "../engine/engine.ts";
 import { defaultModelName, packageRoot } from "../engine/model/catalogue.ts";
-import type { Method } from "./arguments.ts";
 import { median } from "./benchReport.ts";
 import type { CommandContext } from "./command.ts";
 import { type Example, exampleIn } from "./demoExample.ts";

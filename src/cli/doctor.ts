@@ -1,8 +1,8 @@
 import { CostModel } from "../engine/decoding/costModel.ts";
-import type { HeadKind } from "../engine/decoding/draftHead.ts";
 import type { Engine } from "../engine/engine.ts";
 import { measuredCosts } from "../engine/measure.ts";
 import { type CatalogueModel, catalogue, defaultModelName, shippedHeads } from "../engine/model/catalogue.ts";
+import type { HeadKind } from "../engine/model/headKinds.ts";
 import { installation } from "../engine/model/installed.ts";
 import { cacheDirectory, modelsDirectory } from "../engine/model/paths.ts";
 import { affordableSuffix } from "../engine/suffixBudget.ts";

@@ -5,7 +5,7 @@ import { acquireLock } from "../engine/model/fileLock.ts";
 import { type Installation, installation, modelPath } from "../engine/model/installed.ts";
 import { partPath, writeFailure } from "../engine/model/partFile.ts";
 import { cacheDirectory, modelsDirectory } from "../engine/model/paths.ts";
-import type { ModelsOptions, ModelSourceName } from "./arguments.ts";
+import type { ModelSourceName, ModelsOptions } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import { fetchInOrder } from "./ensureModel.ts";
 import { formatTable } from "./table.ts";

@@ -11,14 +11,16 @@ import { packTarget } from "./cpu/packTarget.ts";
 import { decodeSmoothing } from "./cpu/smoothingFile.ts";
 import { CostModel, type MeasuredCosts } from "./decoding/costModel.ts";
 import { type DecodeRequest, type DecodeResult, decode } from "./decoding/decoder.ts";
-import type { DraftHead, HeadKind } from "./decoding/draftHead.ts";
-import { type Method, Strategy, type TreeSizes } from "./decoding/strategy.ts";
+import type { DraftHead } from "./decoding/draftHead.ts";
+import type { Method } from "./decoding/method.ts";
+import { Strategy, type TreeSizes } from "./decoding/strategy.ts";
 import type { TargetSequence } from "./decoding/target.ts";
 import { JakiroError } from "./errors.ts";
 import { measureDraft, measuredCosts, measureVerification } from "./measure.ts";
-import { catalogue, packageRoot } from "./model/catalogue.ts";
+import { type CatalogueModel, catalogue, packageRoot, shippedHeads } from "./model/catalogue.ts";
 import type { Checkpoint } from "./model/checkpoint.ts";
 import { HeadFile } from "./model/headFile.ts";
+import { type HeadKind, headKinds } from "./model/headKinds.ts";
 import { loadTokenizer, openCheckpoint } from "./model/open.ts";
 import { cacheDirectory } from "./model/paths.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
@@ -42,9 +44,6 @@ export interface EngineOptions {
 
 /** Keys and values take 49 KB a token for the default model: 200 MB at this length. */
 const defaultCapacity = 4096;
-
-/** Kinds of head that `auto` takes, best first. */
-const preference: readonly HeadKind[] = ["jakiro", "jakiro-star", "eagle"];
 
 /** A loaded model with all that decodes from it. One engine serves any number of decoding sessions, one forward at a time. */
 export class Engine {
@@ -73,7 +72,7 @@ export class Engine {
     const hash = await checkpoint.contentHash();
     const known = catalogue.find((model) => model.sha256 === hash);
     const headsRoot = known === undefined ? undefined : join(packageRoot(), known.heads);
-    const headFolders = findHeads(options.head, headsRoot, checkpoint);
+    const headFolders = findHeads(options.head, known, checkpoint);
     const smoothingPath = headsRoot === undefined ? undefined : join(headsRoot, "smoothing.safetensors");
     const format = options.format ?? "int8";
     if (format === "int4")
@@ -107,7 +106,7 @@ export class Engine {
   }
 
   get headKinds(): readonly HeadKind[] {
-    return preference.filter((kind) => this.headFolders.has(kind));
+    return headKinds.filter((kind) => this.headFolders.has(kind));
   }
 
   /** A sequence with its own KV cache that decodes by one method. Throws JakiroError("model") where the method's head is missing. */
@@ -201,18 +200,17 @@ export function packedDirectory(): string {
 }
 
 function headOf(method: Method): HeadKind | undefined {
-  return preference.find((kind) => kind === method);
+  return headKinds.find((kind) => kind === method);
 }
 
 /** Folders of the heads to use, by kind. */
 function findHeads(
   choice: string | undefined,
-  shipped: string | undefined,
+  known: CatalogueModel | undefined,
   checkpoint: Checkpoint,
 ): ReadonlyMap<HeadKind, string> {
   if (choice === "none") return new Map();
   if (choice !== undefined) return new Map([[HeadFile.open(choice, checkpoint.config).config.kind, choice]]);
-  if (shipped === undefined) return new Map();
-  const present = preference.filter((kind) => existsSync(join(shipped, kind, "config.json")));
-  return new Map(present.map((kind) => [kind, join(shipped, kind)]));
+  if (known === undefined) return new Map();
+  return new Map(shippedHeads(known).map((kind) => [kind, join(packageRoot(), known.heads, kind)]));
 }

@@ -1,8 +1,9 @@
 import { CostModel } from "../../src/engine/decoding/costModel.ts";
 import { type DecodeRequest, type DecodeResult, decode } from "../../src/engine/decoding/decoder.ts";
 import type { DraftHead } from "../../src/engine/decoding/draftHead.ts";
+import type { Method } from "../../src/engine/decoding/method.ts";
 import { greedy, type SamplingOptions } from "../../src/engine/decoding/sampling.ts";
-import { type Method, Strategy, type TreeSizes } from "../../src/engine/decoding/strategy.ts";
+import { Strategy, type TreeSizes } from "../../src/engine/decoding/strategy.ts";
 import type { ForwardResult, LogitsMode, TargetSequence, TokenRows } from "../../src/engine/decoding/target.ts";
 
 /** Costs as of a machine where eight rows take as long as two plain ones: speculation pays, within limits. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import type { Method } from "../../src/engine/decoding/method.ts";
 import { greedy, type SamplingOptions } from "../../src/engine/decoding/sampling.ts";
 import { tau } from "../../src/engine/decoding/statistics.ts";
-import type { Method } from "../../src/engine/decoding/strategy.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { defaultModelPath, packingLimitMs } from "./realModel.ts";
 

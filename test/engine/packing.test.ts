@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CpuTarget } from "../../src/engine/cpu/cpuTarget.ts";
-import { type PackedTarget, packTarget, type PackRequest } from "../../src/engine/cpu/packTarget.ts";
+import { type PackedTarget, type PackRequest, packTarget } from "../../src/engine/cpu/packTarget.ts";
 import { decodeSmoothing } from "../../src/engine/cpu/smoothingFile.ts";
 import { JakiroError } from "../../src/engine/errors.ts";
 import type { Checkpoint } from "../../src/engine/model/checkpoint.ts";

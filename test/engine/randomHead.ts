@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { HeadKind } from "../../src/engine/decoding/draftHead.ts";
 import type { ModelConfig } from "../../src/engine/model/checkpoint.ts";
+import type { HeadKind } from "../../src/engine/model/headKinds.ts";
 import { normal } from "../unit/cpu/numbers.ts";
 import { type SafetensorsParts, safetensorsBytes } from "../unit/model/safetensorsBytes.ts";
 import { randomTokens } from "./scratchTarget.ts";

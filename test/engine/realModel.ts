@@ -1,5 +1,5 @@
-import { join } from "node:path";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import calibrationText from "../../models/calibration.txt";
 import { CpuTarget } from "../../src/engine/cpu/cpuTarget.ts";
 import { packTarget } from "../../src/engine/cpu/packTarget.ts";

@@ -1,5 +1,6 @@
-import type { Candidates, DraftHead, HeadKind, HeadOutputs, HeadRows } from "../../src/engine/decoding/draftHead.ts";
+import type { Candidates, DraftHead, HeadOutputs, HeadRows } from "../../src/engine/decoding/draftHead.ts";
 import { uniform } from "../../src/engine/decoding/random.ts";
+import type { HeadKind } from "../../src/engine/model/headKinds.ts";
 
 /**
  * A head that knows the text to come and lies now and then: it makes decoding accept long paths through wide trees, which

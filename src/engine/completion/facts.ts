@@ -1,5 +1,5 @@
-import { firstLines, indentColumns, isBlank, lastLines } from "./lines.ts";
 import { type LanguageFamily, languageFamily } from "./languages.ts";
+import { firstLines, indentColumns, isBlank, lastLines } from "./lines.ts";
 import { type Place, placeBetween } from "./placement.ts";
 
 /** Lines of the document on either side of the cursor that the rules may look at. */

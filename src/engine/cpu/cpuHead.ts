@@ -1,5 +1,6 @@
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import type { Candidates, DraftHead, HeadKind, HeadOutputs, HeadRows } from "../decoding/draftHead.ts";
+import type { Candidates, DraftHead, HeadOutputs, HeadRows } from "../decoding/draftHead.ts";
+import type { HeadKind } from "../model/headKinds.ts";
 import { draftLmHeadNames, headNames } from "./headGraph.ts";
 import { KvCache } from "./kvCache.ts";
 import type { PackedHeadFiles } from "./packHead.ts";

@@ -6,7 +6,7 @@ import { Calibration } from "./calibrate.ts";
 import { packLayer, readLayer, readVector } from "./layerWeights.ts";
 import { writeOnce } from "./packDirectory.ts";
 import { MatrixPacker, type WeightFormat } from "./packMatrix.ts";
-import { columnMaxima, divisors, layerSmoothing, type LayerSmoothing, type Smoothing } from "./smoothing.ts";
+import { columnMaxima, divisors, type LayerSmoothing, layerSmoothing, type Smoothing } from "./smoothing.ts";
 import { encodeSmoothing } from "./smoothingFile.ts";
 import { buildBody, buildLmHead, type PackedLayer } from "./targetGraph.ts";
 import { FileSink, packVector } from "./weightSink.ts";

@@ -1,5 +1,4 @@
-/** What kind of head proposes tokens: jakiro.md sections 1 and 2, and the dense EAGLE-2 head as the baseline. */
-export type HeadKind = "jakiro" | "jakiro-star" | "eagle";
+import type { HeadKind } from "../model/headKinds.ts";
 
 /** Rows of one forward of the head. */
 export interface HeadRows {

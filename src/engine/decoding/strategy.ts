@@ -6,10 +6,8 @@ import type { DraftHead } from "./draftHead.ts";
 import { type GrowthPlan, HeadDrafter } from "./headDrafter.ts";
 import { HeadGate } from "./headGate.ts";
 import { LookupDrafter } from "./lookup.ts";
+import type { Method } from "./method.ts";
 import { DraftTree, type VerificationRows } from "./tree.ts";
-
-export const methods = ["auto", "plain", "jakiro", "jakiro-star", "eagle", "lookup"] as const;
-export type Method = (typeof methods)[number];
 
 /** Sizes that a user may fix; what is left open follows from measured costs and running acceptance. */
 export interface TreeSizes {

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import entries from "../../../models/catalogue.json";
 import { closest } from "../closest.ts";
 import { JakiroError } from "../errors.ts";
+import { type HeadKind, headKinds } from "./headKinds.ts";
 
 /** A file in a Hugging Face repository at one immutable revision. */
 export interface HubFile {
@@ -68,10 +69,6 @@ export function packageRoot(start: string = __dirname): string {
     }
   }
 }
-
-const headKinds = ["jakiro", "jakiro-star", "eagle"] as const;
-
-export type HeadKind = (typeof headKinds)[number];
 
 /** Draft heads that ship for this model. */
 export function shippedHeads(model: CatalogueModel, root: string = packageRoot()): HeadKind[] {

@@ -3,15 +3,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "./checkpoint.ts";
+import { type HeadKind, headKinds } from "./headKinds.ts";
 import { headShapes } from "./headShapes.ts";
 import { readSafetensorsHeader, type SafetensorsTensor } from "./safetensors.ts";
 import { WeightFile } from "./weightFile.ts";
 
-export const headKinds = ["jakiro", "jakiro-star", "eagle"] as const;
-
 /** A draft head's `config.json`. */
 export interface HeadConfig {
-  readonly kind: (typeof headKinds)[number];
+  readonly kind: HeadKind;
   readonly hidden: number;
   readonly shape: { readonly heads: number; readonly kvHeads: number; readonly headDim: number };
   readonly rmsEpsilon: number;

@@ -1,6 +1,6 @@
+import { JakiroError } from "../errors.ts";
 import type { Alphabet } from "./alphabet.ts";
 import { byteLevelAlphabet, sentencePieceAlphabet } from "./alphabet.ts";
-import { JakiroError } from "../errors.ts";
 import { isObject, type JsonObject } from "./jsonFile.ts";
 import { gpt2Words } from "./preTokenizers.ts";
 import {

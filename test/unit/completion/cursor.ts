@@ -1,4 +1,4 @@
-import { cursorFacts, type CursorFacts } from "../../../src/engine/completion/facts.ts";
+import { type CursorFacts, cursorFacts } from "../../../src/engine/completion/facts.ts";
 import { generatedLines, type StopRule } from "../../../src/engine/completion/generated.ts";
 
 /** The document of a golden case on both sides of its cursor, which stands at "¦". */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { chooseTemplate, type FimOrder } from "../../../src/engine/completion/fimTemplates.ts";
-import { packPrompt, type PromptRequest } from "../../../src/engine/completion/prompt.ts";
+import { type PromptRequest, packPrompt } from "../../../src/engine/completion/prompt.ts";
 import { JakiroError } from "../../../src/engine/errors.ts";
 import { ToyTokenizer, vocabularies } from "./toyTokenizer.ts";
 

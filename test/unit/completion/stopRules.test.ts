@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { cursorFacts } from "../../../src/engine/completion/facts.ts";
-import { StopTracker, type StopRuleName } from "../../../src/engine/completion/stopRules.ts";
+import { type StopRuleName, StopTracker } from "../../../src/engine/completion/stopRules.ts";
 import { factsAt } from "./cursor.ts";
 import { samples } from "./samples.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type EndReason, trimCompletion, type TrimName } from "../../../src/engine/completion/trim.ts";
+import { type EndReason, type TrimName, trimCompletion } from "../../../src/engine/completion/trim.ts";
 import { trimClosingBrackets } from "../../../src/engine/completion/trimClosingBrackets.ts";
 import { trimFollowingLines } from "../../../src/engine/completion/trimFollowingLines.ts";
 import { trimPartialLine } from "../../../src/engine/completion/trimPartialLine.ts";

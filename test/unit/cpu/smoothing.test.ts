@@ -14,7 +14,7 @@ import { MemorySink } from "../../../src/engine/cpu/weightSink.ts";
 import { JakiroError } from "../../../src/engine/errors.ts";
 import { openGraph } from "./graphs.ts";
 import { assertSameBits, normal } from "./numbers.ts";
-import { randomCheckpoint, smallConfig as config } from "./randomCheckpoint.ts";
+import { smallConfig as config, randomCheckpoint } from "./randomCheckpoint.ts";
 
 const { hidden, kvHeads, headDim, heads, intermediate } = config;
 const rows = 20;

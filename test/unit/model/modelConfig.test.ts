@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { checkedConfig } from "../../../src/engine/model/modelConfig.ts";
 import { huggingFaceModelConfig } from "../../../src/engine/model/huggingFaceConfig.ts";
+import { checkedConfig } from "../../../src/engine/model/modelConfig.ts";
 import { assertRefused } from "./fixtures.ts";
 
 const shape = {

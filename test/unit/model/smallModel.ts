@@ -1,5 +1,5 @@
-import { type Entry, f32, type GgufParts, type TensorBytes, text, u32 } from "./ggufBytes.ts";
 import { integers } from "./fixtures.ts";
+import { type Entry, f32, type GgufParts, type TensorBytes, text, u32 } from "./ggufBytes.ts";
 
 /** The smallest Qwen2 with grouped queries: hidden 8, 2 heads of 4, one key head, intermediate 6, vocabulary 5, one layer. */
 export const smallShapes: Readonly<Record<string, readonly number[]>> = {
