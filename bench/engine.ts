@@ -1,21 +1,16 @@
 /** What the benchmarks use of the engine and the command line; engine.mjs bundles it. */
-export { formatMarkdownTable } from "../src/cli/table.ts";
+
 export { rotated } from "../src/cli/bench.ts";
 export { median } from "../src/cli/benchReport.ts";
-export { firstLineOf } from "../src/cli/evaluate.ts";
+export { firstLineOf, infillingAccuracy, readProblems } from "../src/cli/evaluate.ts";
 export { describeMachine } from "../src/cli/machine.ts";
 export { checkResultFile, writeResultFile } from "../src/cli/resultFile.ts";
 export { promptOf, readSuite, spread } from "../src/cli/suite.ts";
+export { formatMarkdownTable } from "../src/cli/table.ts";
+export { completeDocument } from "../src/engine/complete.ts";
+export { prefillRows } from "../src/engine/decoding/decoder.ts";
 export { greedy } from "../src/engine/decoding/sampling.ts";
 export { tau, tokensPerSecond } from "../src/engine/decoding/statistics.ts";
 export { Engine } from "../src/engine/engine.ts";
 export { defaultModelName } from "../src/engine/model/catalogue.ts";
 export { locateModel } from "../src/engine/model/installed.ts";
-
-import type { TargetSequence } from "../src/engine/decoding/target.ts";
-import type { Engine } from "../src/engine/engine.ts";
-
-/** The target itself, for teacher-forced logits. */
-export function targetSequence(engine: Engine, capacity: number): TargetSequence {
-  return engine["target"].sequence(capacity);
-}

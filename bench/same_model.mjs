@@ -75,7 +75,7 @@ async function peerTexts(records) {
 async function float32Figures(records, theirs) {
   const { engine, tokenizer, release } = await loadEngine("float32");
   const session = await engine.session("plain");
-  const target = new TeacherForced(product.targetSequence(engine, largestContext));
+  const target = new TeacherForced(engine.sequence(largestContext));
   const differences = [];
   const nlls = [];
   for (const [i, their] of theirs.entries()) {
@@ -128,7 +128,7 @@ async function float32Figures(records, theirs) {
 
 async function int8Figures(theirs, float32Nlls) {
   const { engine, release } = await loadEngine("int8");
-  const target = new TeacherForced(product.targetSequence(engine, largestContext));
+  const target = new TeacherForced(engine.sequence(largestContext));
   let agreed = 0;
   let asked = 0;
   const nlls = [];

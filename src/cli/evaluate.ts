@@ -1,16 +1,19 @@
 import { promptRoom } from "../engine/complete.ts";
 import { CompletionText } from "../engine/completion/completionText.ts";
 import { cursorFacts } from "../engine/completion/facts.ts";
+import type { FimOrder } from "../engine/completion/fimTemplates.ts";
 import { greedy } from "../engine/decoding/sampling.ts";
 import type { DecodingSession, Engine } from "../engine/engine.ts";
 import { JakiroError } from "../engine/errors.ts";
+import type { ProgressListener } from "../engine/progress.ts";
 import type { EvaluateOptions } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import { loadEngine } from "./engineOptions.ts";
 import { checkResultFile, writeResultFile } from "./resultFile.ts";
 import { promptOf, readSuite, type SuiteRecord, spread } from "./suite.ts";
 
-type Problem = SuiteRecord & { readonly canonicalSolution: string };
+/** A record whose hole is known. */
+export type Problem = SuiteRecord & { readonly canonicalSolution: string };
 
 /** Counts how often the hole of a record is filled exactly, as the model writes it and as the editor would insert it. */
 export async function runEvaluate(options: EvaluateOptions, context: CommandContext): Promise<void> {
@@ -22,28 +25,52 @@ export async function runEvaluate(options: EvaluateOptions, context: CommandCont
   if (engine.template === undefined && problems.some(({ suffix }) => suffix !== undefined)) {
     note("This model has no infilling tokens: records are continued from their prompts alone.");
   }
-  const total = problems.length;
-  let firstLine = 0;
-  let allLines = 0;
-  for (const [done, problem] of problems.entries()) {
-    progress({ stage: "Evaluating", done, total, unit: "items" });
-    const { raw, inserted } = await fill(engine, session, problem, options.maxTokens, signal);
-    signal.throwIfAborted();
-    if (firstLineOf(raw) === firstLineOf(problem.canonicalSolution)) firstLine++;
-    if (withoutTrailingSpace(inserted) === withoutTrailingSpace(problem.canonicalSolution)) allLines++;
-  }
-  progress({ stage: "Evaluating", done: total, total, unit: "items" });
-  const [firstLineExactMatch, allLinesExactMatch] = [firstLine / total, allLines / total];
-  if (options.json !== undefined) {
-    await writeResultFile(options.json, { model: engine.modelName, total, firstLineExactMatch, allLinesExactMatch });
-  }
+  const { maxTokens } = options;
+  const accuracy = await infillingAccuracy(engine, session, problems, { maxTokens, order: "psm", signal, progress });
+  const { total, firstLineExactMatch, allLinesExactMatch } = accuracy;
+  if (options.json !== undefined) await writeResultFile(options.json, { model: engine.modelName, ...accuracy });
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   print(
     `${total} records: first line exact ${percent(firstLineExactMatch)}, all lines exact ${percent(allLinesExactMatch)}\n`,
   );
 }
 
-async function readProblems(path: string): Promise<Problem[]> {
+export interface InfillingAccuracy {
+  readonly total: number;
+  /** Share of records whose first line, as the model writes it, is exact. */
+  readonly firstLineExactMatch: number;
+  /** Share of records whose text, as the editor would insert it, is exact. */
+  readonly allLinesExactMatch: number;
+}
+
+interface FillOptions {
+  readonly maxTokens: number;
+  readonly order: FimOrder;
+  readonly signal?: AbortSignal;
+}
+
+/** Fills the holes one by one, greedily, each from an empty KV cache. */
+export async function infillingAccuracy(
+  engine: Engine,
+  session: DecodingSession,
+  problems: readonly Problem[],
+  { progress, ...options }: FillOptions & { readonly progress?: ProgressListener },
+): Promise<InfillingAccuracy> {
+  const total = problems.length;
+  let firstLine = 0;
+  let allLines = 0;
+  for (const [done, problem] of problems.entries()) {
+    progress?.({ stage: "Evaluating", done, total, unit: "items" });
+    const { raw, inserted } = await fill(engine, session, problem, options);
+    options.signal?.throwIfAborted();
+    if (firstLineOf(raw) === firstLineOf(problem.canonicalSolution)) firstLine++;
+    if (withoutTrailingSpace(inserted) === withoutTrailingSpace(problem.canonicalSolution)) allLines++;
+  }
+  progress?.({ stage: "Evaluating", done: total, total, unit: "items" });
+  return { total, firstLineExactMatch: firstLine / total, allLinesExactMatch: allLines / total };
+}
+
+export async function readProblems(path: string): Promise<Problem[]> {
   const records = await readSuite(path);
   return records.map((record) => {
     const { canonicalSolution, lineNumber } = record;
@@ -63,8 +90,7 @@ async function fill(
   engine: Engine,
   session: DecodingSession,
   problem: Problem,
-  maxTokens: number,
-  signal: AbortSignal,
+  { maxTokens, order, signal }: FillOptions,
 ): Promise<{ raw: string; inserted: string }> {
   const { tokenizer } = engine;
   const facts = cursorFacts(problem.prompt, problem.suffix ?? "");
@@ -73,11 +99,11 @@ async function fill(
   let insertedEnded = false;
   session.reset();
   const { finishReason } = await session.decode({
-    prompt: promptOf(problem, engine, promptRoom(session.capacity, maxTokens, session.capacity)),
+    prompt: promptOf(problem, engine, promptRoom(session.capacity, maxTokens, session.capacity), order),
     maxTokens,
     sampling: greedy,
     endTokens: tokenizer.endTokens,
-    signal,
+    ...(signal === undefined ? {} : { signal }),
     onTokens(tokens) {
       raw.push(tokens);
       if (!insertedEnded) insertedEnded = inserted.push(tokens) !== undefined;

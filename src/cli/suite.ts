@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import type { FimOrder } from "../engine/completion/fimTemplates.ts";
 import { packPrompt } from "../engine/completion/prompt.ts";
 import type { Engine } from "../engine/engine.ts";
 import { JakiroError } from "../engine/errors.ts";
@@ -84,6 +85,7 @@ export function promptOf(
   { prompt, suffix, lineNumber }: SuiteRecord,
   { tokenizer, template }: Pick<Engine, "tokenizer" | "template">,
   room: number,
+  order: FimOrder = "psm",
 ): readonly number[] {
   const { tokens } = packPrompt({
     prefix: prompt,
@@ -94,7 +96,7 @@ export function promptOf(
     tokenizer,
     template: suffix === undefined ? undefined : template,
     budget: { total: room, suffix: room, snippets: 0 },
-    order: "psm",
+    order,
   });
   if (tokens.length === 0) {
     throw new JakiroError(

@@ -38,7 +38,9 @@ export interface CompletionResult {
   readonly tokens: readonly number[];
   readonly finishReason: FinishReason;
   readonly promptTokens: number;
-  /** Of these, the ones whose keys and values were still there. */
+  /** Of these, the ones that stand for text after the cursor. */
+  readonly suffixTokens: number;
+  /** Of the prompt's, the ones whose keys and values were still there. */
   readonly cachedTokens: number;
   readonly statistics: DecodingStatistics;
   /** What the user should know: something was left out of the prompt, or the model cannot read the suffix. */
@@ -94,6 +96,7 @@ export async function completeDocument(
     tokens: decoded.tokens,
     finishReason: decoded.finishReason,
     promptTokens: packed.tokens.length,
+    suffixTokens: packed.suffixTokens,
     cachedTokens: decoded.cachedTokens,
     statistics: decoded.statistics,
     note: packed.note,
@@ -114,6 +117,7 @@ function nothingToContinue(): CompletionResult {
     tokens: [],
     finishReason: "end",
     promptTokens: 0,
+    suffixTokens: 0,
     cachedTokens: 0,
     statistics,
     note: "This model can only go on from the text before the cursor, and there is none.",

@@ -119,6 +119,11 @@ export class Engine {
     return new DecodingSession(sequence, () => new Strategy({ method, cost: cost(), sizes, head }));
   }
 
+  /** A sequence of the target alone, for teacher-forced logits. */
+  sequence(capacity: number): TargetSequence {
+    return this.target.sequence(capacity);
+  }
+
   /** Milliseconds of a round's first draft forward and of each later one, measured when the head was loaded. */
   async draftCosts(kind: HeadKind): Promise<readonly number[]> {
     return (await this.head(kind)).draft;

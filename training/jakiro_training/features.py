@@ -43,6 +43,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-tokens", type=int, default=256, help="short sequences run side by side up to this many rows"
     )
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--part",
+        type=part,
+        default=(0, 1),
+        metavar="I/N",
+        help="only every Nth shard, from the Ith on (1/2 beside 2/2)",
+    )
+
+
+def part(text: str) -> tuple[int, int]:
+    """`2/3` -> (1, 3): the second of three processes that share the work without waiting for each other."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 1/2")
+    return int(number) - 1, int(count)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -89,10 +104,11 @@ def _extractor(args: argparse.Namespace, model: GgufModel) -> tuple[Extractor, s
 
 
 def pending_jobs(args: argparse.Namespace) -> list[Job]:
-    """Feature shards not written yet: held-out ones first, so that validation can begin, then training ones in corpus
-    order."""
+    """This part's feature shards not written yet: held-out ones first, so that validation can begin, then training ones
+    in corpus order."""
     jobs = [*_jobs(args.corpus, "heldout", args.heldout_tokens), *_jobs(args.corpus, "train", args.max_tokens)]
-    return [job for job in jobs if not (args.out / job.output).exists()]
+    first, step = args.part
+    return [job for job in jobs[first::step] if not (args.out / job.output).exists()]
 
 
 def _jobs(corpus: Path, split: str, limit: int | None) -> Iterator[Job]:

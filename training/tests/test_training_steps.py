@@ -156,6 +156,23 @@ def test_features_of_the_torch_backend_resume(toy_data, tmp_path, monkeypatch):
     assert shards[1].read_bytes() == before and shards[0].stat().st_mtime_ns == untouched
 
 
+def test_parts_of_the_features_step_share_the_work(toy_data, tmp_path, monkeypatch):
+    from jakiro_training import features
+
+    monkeypatch.setattr(features, "SHARD_TOKENS", 150)
+    common = ["features", "--corpus", str(toy_data / "corpus"), "--model", str(TINY_MODEL), "--backend", "torch"]
+    command_line.main([*common, "--out", str(tmp_path / "whole")])
+    written = []
+    for part in ("1/2", "2/2"):
+        command_line.main([*common, "--out", str(tmp_path / "parts"), "--part", part])
+        written.append({path.name for path in (tmp_path / "parts").glob("*.npz")})
+    names = {path.name for path in (tmp_path / "whole").glob("*.npz")}
+    assert written[1] == names and len(written[0]) == (len(names) + 1) // 2
+    for bad in ("0/2", "3/2", "1", "a/b"):
+        with pytest.raises(SystemExit):
+            command_line.main([*common, "--out", str(tmp_path / "bad"), "--part", bad])
+
+
 def test_features_predict_what_transformers_predicts(tiny_model):
     """Feature rows times LM-head rows are the model's own logits: the two halves training puts together."""
     from jakiro_training.torch_target import TorchTarget

@@ -33,7 +33,7 @@ export interface DecodeResult {
 }
 
 /** Rows of one prefill forward: bounds both the memory a forward takes and the wait for a cancellation. */
-const prefillRows = 128;
+export const prefillRows = 128;
 
 /**
  * Generates text: prefill, then rounds of draft, verify, accept. Plain decoding is the same loop with the root as its only row,
