@@ -1,0 +1,50 @@
+import type { CancellationToken, Event } from "vscode-jsonrpc";
+import type {
+  CompleteParams,
+  CompleteResult,
+  EngineConfiguration,
+  EngineState,
+  GenerateParams,
+  GenerateResult,
+  RoundParams,
+  WarmParams,
+} from "../protocol/messages.ts";
+
+/** What the engine does, as this window sees it: the engine's own state, or why there is no engine to ask. */
+export type ConnectionState =
+  | EngineState
+  /** The process is being started or joined. */
+  | { readonly kind: "starting" }
+  /** It ended too often, or cannot be started; `message` is one sentence for the user. */
+  | { readonly kind: "stopped"; readonly message: string };
+
+/**
+ * The engine as the rest of the extension knows it. Requests start the engine where none runs; those that were in flight when
+ * it died resolve to undefined, and so do cancelled ones. Other failures reject with an Error whose message is for the user.
+ */
+export interface EngineAccess {
+  readonly state: ConnectionState;
+  readonly onState: Event<ConnectionState>;
+  readonly onRound: Event<RoundParams>;
+  complete(
+    params: Omit<CompleteParams, "id" | "progress">,
+    token: CancellationToken,
+    /** The whole text so far; its last lines may still be taken back. */
+    onText?: (text: string) => void,
+  ): Promise<CompleteResult | undefined>;
+  warm(params: WarmParams, token: CancellationToken): Promise<void>;
+  generate(
+    params: Omit<GenerateParams, "id">,
+    token: CancellationToken,
+    onText?: (text: string) => void,
+  ): Promise<GenerateResult | undefined>;
+  /** Tells the engine what the user chose; kept and told again to every engine that is started later. */
+  configure(configuration: EngineConfiguration): void;
+  /** Whether `onRound` fires. */
+  observeRounds(wanted: boolean): void;
+  /** Releases the model's weights; the next request loads them again. */
+  release(): Promise<void>;
+  /** Ends the process, whoever uses it, and starts a new one. */
+  restart(): Promise<void>;
+  diagnose(): Promise<Readonly<Record<string, unknown>> | undefined>;
+}
