@@ -3,7 +3,6 @@
 export { rotated } from "../src/cli/bench.ts";
 export { median } from "../src/cli/benchReport.ts";
 export { firstLineOf, infillingAccuracy, readProblems } from "../src/cli/evaluate.ts";
-export { describeMachine } from "../src/cli/machine.ts";
 export { checkResultFile, writeResultFile } from "../src/cli/resultFile.ts";
 export { promptOf, readSuite, spread } from "../src/cli/suite.ts";
 export { formatMarkdownTable } from "../src/cli/table.ts";
@@ -12,5 +11,6 @@ export { prefillRows } from "../src/engine/decoding/decoder.ts";
 export { greedy } from "../src/engine/decoding/sampling.ts";
 export { tau, tokensPerSecond } from "../src/engine/decoding/statistics.ts";
 export { Engine } from "../src/engine/engine.ts";
+export { describeMachine } from "../src/engine/machine.ts";
 export { defaultModelName } from "../src/engine/model/catalogue.ts";
 export { locateModel } from "../src/engine/model/installed.ts";

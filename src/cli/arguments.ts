@@ -5,6 +5,7 @@ import {
   flag,
   list,
   number,
+  type Option,
   type OptionTable,
   type OptionValues,
   type ParsedArguments,
@@ -29,6 +30,19 @@ const modelOptions = {
   device: withDefault(choice("auto|cpu|gpu", "where to run", devices), "auto"),
   weights: withDefault(choice("int8|int4", "int4 takes half the memory and writes less well", weightBits), "int8"),
 } satisfies OptionTable;
+
+/** "LINE:CHARACTER", both from 0. */
+function position(placeholder: string, help: string): Option<Position | undefined> {
+  return {
+    ...text(placeholder, help),
+    fallback: undefined,
+    parse(value) {
+      const match = /^(\d{1,9}):(\d{1,9})$/.exec(value);
+      if (match === null) return { expected: "a line and a character from 0, as in 12:4" };
+      return { value: { line: Number(match[1]), character: Number(match[2]) } };
+    },
+  };
+}
 
 const maxTokens = withDefault(number("N", "longest completion, in tokens", { integer: true, min: 1 }), 64);
 
@@ -60,7 +74,9 @@ const treeOptions = {
   }),
 } satisfies OptionTable;
 
-const suite = required(text("FILE.jsonl[.gz]", "records with prompt, optional suffix, canonical_solution"));
+const suite = required(
+  text("FILE.jsonl[.gz]", "records with prompt, optional suffix, canonical_solution, or with instruction"),
+);
 const limit = number("N", "take N records, spread evenly over the suite", { integer: true, min: 1 });
 const method = withDefault(choice("METHOD", `one of ${methods.join(", ")}`, methods), "auto");
 const jsonFlag = flag("print one JSON object instead of text");
@@ -75,6 +91,23 @@ export const completeTable = {
   ...treeOptions,
   ...modelOptions,
   raw: flag("leave the model's text as it is: no stop rules, no trimming"),
+  json: jsonFlag,
+} satisfies OptionTable;
+
+const generatedTokens = number("N", "longest answer, in tokens", { integer: true, min: 1 });
+
+export const generateTable = {
+  instruction: required(text("TEXT", "what the code is to do, in words")),
+  line: number("L", "line of the cursor, from 0; the end of the file if not given", { integer: true, min: 0 }),
+  character: number("C", "column of the cursor in UTF-16 units, from 0", { integer: true, min: 0 }),
+  from: position("L:C", "where the text to rewrite begins"),
+  to: position("L:C", "where it ends"),
+  language: text("ID", "language id as editors know it; by file name if not given"),
+  method,
+  ...samplingOptions,
+  "max-tokens": withDefault(generatedTokens, 256),
+  ...treeOptions,
+  ...modelOptions,
   json: jsonFlag,
 } satisfies OptionTable;
 
@@ -102,6 +135,10 @@ export const evaluateTable = {
 } satisfies OptionTable;
 
 export const doctorTable = { json: jsonFlag } satisfies OptionTable;
+
+export const serveTable = {
+  build: required(text("NAME", "what the editors to be served were built from, as their log says")),
+} satisfies OptionTable;
 
 export const modelSources = ["hugging-face", "package-mirror"] as const;
 export type ModelSourceName = (typeof modelSources)[number];
@@ -154,6 +191,25 @@ export interface CompleteOptions extends DecodingOptions {
   readonly json: boolean;
 }
 
+/** A place in a file, as in LSP. */
+export interface Position {
+  /** From 0. */
+  readonly line: number;
+  /** From 0, in UTF-16 units. */
+  readonly character: number;
+}
+
+export interface GenerateOptions extends DecodingOptions {
+  /** "-" for standard input. */
+  readonly file: string;
+  readonly instruction: string;
+  /** What is rewritten; empty where code is inserted, undefined for the end of the file. */
+  readonly range: { readonly from: Position; readonly to: Position } | undefined;
+  readonly language: string | undefined;
+  readonly method: Method;
+  readonly json: boolean;
+}
+
 export interface BenchOptions extends DecodingOptions {
   readonly suite: string;
   /** Each at most once, in the order given. */
@@ -175,6 +231,10 @@ export interface DoctorOptions {
   readonly json: boolean;
 }
 
+export interface ServeOptions {
+  readonly build: string;
+}
+
 export type ModelsOptions =
   | { readonly action: "list"; readonly json: boolean }
   | { readonly action: "get"; readonly name: string; readonly sources: readonly ModelSourceName[] }
@@ -185,6 +245,30 @@ export function parseComplete(argv: readonly string[]): CompleteOptions {
   const { line, character, language, method, raw, json } = parsed.values;
   const file = onlyPositional("complete", parsed, "a file, or - for standard input");
   return { ...decodingOptions(parsed.values), file, line, character, language, method, raw, json };
+}
+
+export function parseGenerate(argv: readonly string[]): GenerateOptions {
+  const parsed = parseOptions("generate", generateTable, argv);
+  const { instruction, language, method, json } = parsed.values;
+  const file = onlyPositional("generate", parsed, "a file, or - for standard input");
+  if (instruction.trim() === "") throw usage("generate", "--instruction expects words");
+  const range = rangeOf(parsed.values);
+  return { ...decodingOptions(parsed.values), file, instruction, range, language, method, json };
+}
+
+function rangeOf({ line, character, from, to }: OptionValues<typeof generateTable>): GenerateOptions["range"] {
+  if ((line === undefined) !== (character === undefined)) throw usage("generate", "--line and --character go together");
+  if ((from === undefined) !== (to === undefined)) throw usage("generate", "--from and --to go together");
+  if (from === undefined || to === undefined) {
+    if (line === undefined || character === undefined) return undefined;
+    return { from: { line, character }, to: { line, character } };
+  }
+  if (line !== undefined)
+    throw usage("generate", "give either a cursor (--line, --character) or a range (--from, --to)");
+  if (from.line > to.line || (from.line === to.line && from.character > to.character)) {
+    throw usage("generate", "--from lies behind --to");
+  }
+  return { from, to };
 }
 
 export function parseBench(argv: readonly string[]): BenchOptions {
@@ -205,6 +289,12 @@ export function parseEvaluate(argv: readonly string[]): EvaluateOptions {
 export function parseDoctor(argv: readonly string[]): DoctorOptions {
   const parsed = parseOptions("doctor", doctorTable, argv);
   noPositionals("doctor", parsed);
+  return parsed.values;
+}
+
+export function parseServe(argv: readonly string[]): ServeOptions {
+  const parsed = parseOptions("serve", serveTable, argv);
+  noPositionals("serve", parsed);
   return parsed.values;
 }
 

@@ -2,11 +2,11 @@ import { basename } from "node:path";
 import { promptRoom } from "../engine/complete.ts";
 import type { Method } from "../engine/decoding/method.ts";
 import type { DecodingSession, Engine } from "../engine/engine.ts";
+import { describeMachine } from "../engine/machine.ts";
 import type { BenchOptions } from "./arguments.ts";
 import { type MethodReport, type RecordRun, reportMethod, reportTable } from "./benchReport.ts";
 import type { CommandContext } from "./command.ts";
 import { loadEngine, samplingOf, treeSizesOf } from "./engineOptions.ts";
-import { describeMachine } from "./machine.ts";
 import { checkResultFile, writeResultFile } from "./resultFile.ts";
 import { promptOf, readSuite, type SuiteRecord, spread } from "./suite.ts";
 

@@ -29,10 +29,15 @@ export async function runComplete(options: CompleteOptions, context: CommandCont
   });
   signal.throwIfAborted();
   if (result.note !== undefined) context.note(result.note);
-  context.print(options.json ? `${JSON.stringify(describe(result, options, engine), null, 2)}\n` : result.text);
+  context.print(options.json ? `${JSON.stringify(describeResult(result, options, engine), null, 2)}\n` : result.text);
 }
 
-function describe(result: CompletionResult, options: CompleteOptions, engine: Engine): Record<string, unknown> {
+/** What `--json` prints of a result. */
+export function describeResult(
+  result: CompletionResult,
+  options: Pick<CompleteOptions, "method" | "seed">,
+  engine: Engine,
+): Record<string, unknown> {
   const { counts, timings } = result.statistics;
   const { completionTokens, targetForwards, draftForwards, draftedTokens } = counts;
   const { promptMs, firstTokenMs, draftMs, verifyMs, totalMs } = timings;

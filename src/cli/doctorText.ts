@@ -1,7 +1,7 @@
+import type { Costs, Diagnosis, FoundModel, Settings } from "../engine/diagnosis.ts";
+import type { Expectation } from "../engine/expectations.ts";
+import type { Machine } from "../engine/machine.ts";
 import { defaultModelName } from "../engine/model/catalogue.ts";
-import type { Costs, Diagnosis, FoundModel, Settings } from "./doctor.ts";
-import type { Expectation } from "./expectations.ts";
-import type { Machine } from "./machine.ts";
 import { formatTable } from "./table.ts";
 
 /** The diagnosis for a person to read. */

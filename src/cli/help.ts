@@ -1,4 +1,13 @@
-import { benchTable, completeTable, doctorTable, evaluateTable, modelsGetTable, modelsListTable } from "./arguments.ts";
+import {
+  benchTable,
+  completeTable,
+  doctorTable,
+  evaluateTable,
+  generateTable,
+  modelsGetTable,
+  modelsListTable,
+  serveTable,
+} from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { describeOptions } from "./optionParser.ts";
 
@@ -7,6 +16,14 @@ export const completeHelp = `jakiro complete FILE|- --line L --character C [opti
 Completes the file at the cursor and prints the text to insert. Positions count from 0.
 
 ${describeOptions(completeTable)}
+`;
+
+export const generateHelp = `jakiro generate FILE|- --instruction TEXT [--line L --character C | --from L:C --to L:C] [options]
+
+Writes code from an instruction, at the cursor or instead of a range of the file, and prints the code. Positions count
+from 0; without any, the code is for the end of the file.
+
+${describeOptions(generateTable)}
 `;
 
 export const benchHelp = `jakiro bench --suite FILE [options]
@@ -44,6 +61,14 @@ export const doctorHelp = `jakiro doctor [options]
 Shows what runs on this machine, what it costs, and which settings follow from that.
 
 ${describeOptions(doctorTable)}
+`;
+
+export const serveHelp = `jakiro serve --build NAME
+
+Runs the engine process that editors otherwise start themselves, in the foreground: it serves all windows of this user
+and build over a local socket and ends a minute after the last one has gone.
+
+${describeOptions(serveTable)}
 `;
 
 export function overview(commands: ReadonlyMap<string, Command>): string {

@@ -1,9 +1,26 @@
 #!/usr/bin/env node
 import { closest } from "../engine/closest.ts";
 import { JakiroError } from "../engine/errors.ts";
-import { parseBench, parseComplete, parseDoctor, parseEvaluate, parseModels } from "./arguments.ts";
+import {
+  parseBench,
+  parseComplete,
+  parseDoctor,
+  parseEvaluate,
+  parseGenerate,
+  parseModels,
+  parseServe,
+} from "./arguments.ts";
 import type { Command, CommandContext } from "./command.ts";
-import { benchHelp, completeHelp, doctorHelp, evaluateHelp, modelsHelp, overview } from "./help.ts";
+import {
+  benchHelp,
+  completeHelp,
+  doctorHelp,
+  evaluateHelp,
+  generateHelp,
+  modelsHelp,
+  overview,
+  serveHelp,
+} from "./help.ts";
 import { runProgram } from "./program.ts";
 
 /** A command's own code is loaded only when it runs. */
@@ -14,6 +31,14 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
       summary: "complete a file at a cursor",
       help: completeHelp,
       run: async (argv, context) => (await import("./complete.ts")).runComplete(parseComplete(argv), context),
+    },
+  ],
+  [
+    "generate",
+    {
+      summary: "write code from an instruction",
+      help: generateHelp,
+      run: async (argv, context) => (await import("./generate.ts")).runGenerate(parseGenerate(argv), context),
     },
   ],
   [
@@ -38,6 +63,14 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
       summary: "list, fetch and remove models",
       help: modelsHelp,
       run: async (argv, context) => (await import("./models.ts")).runModels(parseModels(argv), context),
+    },
+  ],
+  [
+    "serve",
+    {
+      summary: "run the engine process for editors",
+      help: serveHelp,
+      run: async (argv, context) => (await import("./serve.ts")).runServe(parseServe(argv), context),
     },
   ],
   [

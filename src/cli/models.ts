@@ -1,10 +1,6 @@
-import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { type CatalogueModel, catalogue, requireModel, shippedHeads } from "../engine/model/catalogue.ts";
-import { acquireLock } from "../engine/model/fileLock.ts";
-import { type Installation, installation, modelPath } from "../engine/model/installed.ts";
-import { partPath, writeFailure } from "../engine/model/partFile.ts";
-import { cacheDirectory, modelsDirectory } from "../engine/model/paths.ts";
+import { ownFiles, removeFiles } from "../engine/model/diskUse.ts";
+import { type Installation, installation } from "../engine/model/installed.ts";
 import type { ModelSourceName, ModelsOptions } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import { fetchInOrder } from "./ensureModel.ts";
@@ -66,32 +62,11 @@ function whereInstalled(model: CatalogueModel, { state, path, received, linkedFr
   }
 }
 
-/** Removes what Jakiro made of a model; a file shared with another program by link stays where that program keeps it. */
 async function removeModel(model: CatalogueModel, { signal, note }: CommandContext): Promise<void> {
-  const path = modelPath(model);
-  const present = (await readdir(modelsDirectory()).catch(() => [])).map((name) => join(modelsDirectory(), name));
-  const own = [path, partPath(path), `${path}.wheel`].filter((file) => present.includes(file));
-  const packed = await packedFiles(model);
-  if (own.length + packed.length === 0) {
+  const files = await ownFiles(model);
+  if (files.length === 0) {
     note(`${model.name} is not installed; there is nothing to remove.`);
     return;
   }
-  const lock = own.length > 0 ? await acquireLock(`${path}.lock`, { signal }) : undefined;
-  try {
-    for (const file of [...own, ...packed]) {
-      await rm(file, { recursive: true, force: true }).catch((error) => {
-        throw writeFailure(error, file);
-      });
-      note(`Removed ${file}.`);
-    }
-  } finally {
-    await lock?.release();
-  }
-}
-
-/** Packed weights are kept under the hash of the file they were made from. */
-async function packedFiles(model: CatalogueModel): Promise<string[]> {
-  const folder = join(cacheDirectory(), "packed");
-  const names = await readdir(folder).catch(() => []);
-  return names.filter((name) => name.startsWith(model.sha256.slice(0, 16))).map((name) => join(folder, name));
+  await removeFiles(model, files, { signal, onRemoved: (path) => note(`Removed ${path}.`) });
 }

@@ -2,11 +2,13 @@ import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import type { FimOrder } from "../engine/completion/fimTemplates.ts";
+import type { Instruction } from "../engine/completion/instructionPrompt.ts";
 import { packPrompt } from "../engine/completion/prompt.ts";
 import type { Engine } from "../engine/engine.ts";
 import { JakiroError } from "../engine/errors.ts";
+import { generationPrompt } from "../engine/generate.ts";
 
-/** One line of a suite, as HumanEval and HumanEval-infilling write them. */
+/** One line of a suite: as HumanEval and HumanEval-infilling write them, or an instruction for a place in a document. */
 export interface SuiteRecord {
   /** From 1, for messages. */
   readonly lineNumber: number;
@@ -14,6 +16,8 @@ export interface SuiteRecord {
   /** Undefined where the record is to be continued as plain text. */
   readonly suffix: string | undefined;
   readonly canonicalSolution: string | undefined;
+  /** What is asked for in words; then `prompt` is the text before the place. */
+  readonly instruction?: Instruction;
 }
 
 /** Reads a suite of JSON lines, gzip-compressed or not. Throws JakiroError("suite") with the line number of a bad record. */
@@ -66,6 +70,13 @@ function parseRecord(line: string, lineNumber: number, path: string): SuiteRecor
     if (value !== undefined && typeof value !== "string") throw bad(`has a "${key}" that is not a string`);
     return value;
   };
+  const instruction = textOf("instruction");
+  if (instruction !== undefined) {
+    if (instruction.trim() === "") throw bad('has an empty "instruction"');
+    const [prefix = "", selection = "", suffix = ""] = ["prefix", "selection", "suffix"].map(textOf);
+    const asked = { instruction, languageId: textOf("language"), prefix, selection, suffix };
+    return { lineNumber, prompt: prefix, suffix: undefined, canonicalSolution: undefined, instruction: asked };
+  }
   const prompt = textOf("prompt");
   if (prompt === undefined) throw bad('has no "prompt"');
   return { lineNumber, prompt, suffix: textOf("suffix"), canonicalSolution: textOf("canonical_solution") };
@@ -78,15 +89,17 @@ export function spread<T>(records: readonly T[], limit: number | undefined): T[]
 }
 
 /**
- * A record's prompt in tokens: the model's infilling format where the record has a suffix, plain text where it has none.
+ * A record's prompt in tokens: what `jakiro generate` asks where the record is an instruction, the model's infilling format
+ * where it has a suffix, plain text where it has none.
  * @param room most tokens the prompt may have
  */
 export function promptOf(
-  { prompt, suffix, lineNumber }: SuiteRecord,
+  { prompt, suffix, lineNumber, instruction }: SuiteRecord,
   { tokenizer, template }: Pick<Engine, "tokenizer" | "template">,
   room: number,
   order: FimOrder = "psm",
 ): readonly number[] {
+  if (instruction !== undefined) return generationPrompt({ tokenizer, template }, instruction, room).tokens;
   const { tokens } = packPrompt({
     prefix: prompt,
     suffix: suffix ?? "",

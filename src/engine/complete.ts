@@ -1,13 +1,13 @@
 import { CompletionText } from "./completion/completionText.ts";
 import { cursorFacts } from "./completion/facts.ts";
-import { packPrompt, type Snippet } from "./completion/prompt.ts";
-import type { FinishReason } from "./decoding/decoder.ts";
+import { type PackedPrompt, packPrompt, type Snippet } from "./completion/prompt.ts";
+import type { DecodeRequest, FinishReason } from "./decoding/decoder.ts";
 import type { SamplingOptions } from "./decoding/sampling.ts";
 import { DecodingStatistics } from "./decoding/statistics.ts";
 import type { DecodingSession, Engine } from "./engine.ts";
 
-/** A completion asked for between two parts of a document. */
-export interface CompletionRequest {
+/** A place in a document. */
+export interface DocumentRequest {
   /** The document before and after the cursor, whole, in its own line ends. */
   readonly prefix: string;
   readonly suffix: string;
@@ -19,12 +19,18 @@ export interface CompletionRequest {
   readonly snippets?: readonly Snippet[];
   /** Longest completion, in tokens. */
   readonly maxTokens: number;
+  /** Most tokens of the prompt that stand for text after the cursor: they are read anew after every keystroke. */
+  readonly suffixTokens?: number;
+}
+
+/** How decoding shares a device with others. */
+export type SharedDecoding = Pick<DecodeRequest, "signal" | "turn" | "prefillRows" | "onRound">;
+
+/** A completion asked for between two parts of a document. */
+export interface CompletionRequest extends DocumentRequest, SharedDecoding {
   readonly sampling: SamplingOptions;
   /** Leaves the model's text as it is: no stop rules, no trimming. */
   readonly raw?: boolean;
-  /** Most tokens of the prompt that stand for text after the cursor: they are read anew after every keystroke. */
-  readonly suffixTokens?: number;
-  readonly signal?: AbortSignal;
   /** Prompt tokens processed so far, of those that were not cached. */
   readonly onPrefill?: (done: number, total: number) => void;
   /** The whole text so far; a stop rule may still take back its last lines. */
@@ -52,46 +58,103 @@ const longestPrompt = 2048;
 const defaultSuffixTokens = 256;
 const snippetTokens = 512;
 
+/** The model as completing needs it. */
+type Reader = Pick<Engine, "tokenizer" | "template">;
+type Decoder = Pick<DecodingSession, "decode">;
+
 /** Completes a document at the cursor: facts about the place, prompt, decoding under stop rules, trimming. */
 export async function completeDocument(
-  engine: Pick<Engine, "tokenizer" | "template">,
-  session: Pick<DecodingSession, "capacity" | "decode">,
+  engine: Reader,
+  session: Decoder & Pick<DecodingSession, "capacity">,
   request: CompletionRequest,
 ): Promise<CompletionResult> {
-  const { prefix, suffix, maxTokens, raw = false } = request;
-  const { tokenizer, template } = engine;
-  const packed = packPrompt({
-    prefix,
-    suffix,
+  return await completePrompt(engine, session, promptOf(engine, session.capacity, request), request);
+}
+
+/** The prompt of a completion; `capacity` is the longest sequence that a session takes. */
+export function promptOf({ tokenizer, template }: Reader, capacity: number, request: DocumentRequest): PackedPrompt {
+  return packPrompt({
+    prefix: request.prefix,
+    suffix: request.suffix,
     snippets: request.snippets ?? [],
     path: request.path,
     languageId: request.languageId,
     tokenizer,
     template,
     budget: {
-      total: promptRoom(session.capacity, maxTokens),
+      total: promptRoom(capacity, request.maxTokens),
       suffix: request.suffixTokens ?? defaultSuffixTokens,
       snippets: snippetTokens,
     },
     order: "psm",
   });
-  if (packed.tokens.length === 0) return nothingToContinue();
+}
 
-  const text = new CompletionText(tokenizer, cursorFacts(prefix, suffix, request.languageId), raw);
+/** The part of a prompt that the next keystrokes leave as it is: all before the text after the cursor. */
+export function lastingPart({ template }: Reader, { tokens, suffixTokens }: PackedPrompt): readonly number[] {
+  const markers = 2;
+  return template === undefined ? tokens : tokens.slice(0, tokens.length - suffixTokens - markers);
+}
+
+/** Completes from a prompt that `promptOf` made of the same request. */
+export async function completePrompt(
+  engine: Reader,
+  session: Decoder,
+  packed: PackedPrompt,
+  request: CompletionRequest,
+): Promise<CompletionResult> {
+  return (await branch(engine, session, packed, request, {})).completion;
+}
+
+/**
+ * Completions that begin with the `count` most probable first tokens, in that order; the first of them is what
+ * `completePrompt` finds. They are decoded one after another from the same cached prompt; `onText` hears of the first one. A
+ * signal ends the list after the completion that it cut short.
+ */
+export async function completeAlternatives(
+  engine: Reader,
+  session: Decoder,
+  packed: PackedPrompt,
+  request: CompletionRequest,
+  count: number,
+): Promise<readonly [CompletionResult, ...CompletionResult[]]> {
+  // Candidates need a row of logits, which costs more than the best token alone.
+  const start = count > 1 ? { candidates: count } : {};
+  const { completion, candidates } = await branch(engine, session, packed, request, start);
+  const completions: [CompletionResult, ...CompletionResult[]] = [completion];
+  const { onText: _, ...silent } = request;
+  for (const firstToken of candidates.slice(1)) {
+    if (completions.at(-1)!.finishReason === "cancelled") break;
+    completions.push((await branch(engine, session, packed, silent, { firstToken })).completion);
+  }
+  return completions;
+}
+
+async function branch(
+  { tokenizer }: Reader,
+  session: Decoder,
+  packed: PackedPrompt,
+  request: CompletionRequest,
+  start: Pick<DecodeRequest, "firstToken" | "candidates">,
+): Promise<{ completion: CompletionResult; candidates: readonly number[] }> {
+  const { prefix, suffix, languageId, maxTokens, sampling, raw = false, onText } = request;
+  if (packed.tokens.length === 0) return { completion: nothingToContinue(), candidates: [] };
+
+  const text = new CompletionText(tokenizer, cursorFacts(prefix, suffix, languageId), raw);
   const decoded = await session.decode({
+    ...present(request),
+    ...start,
     prompt: packed.tokens,
     maxTokens,
-    sampling: request.sampling,
+    sampling,
     endTokens: tokenizer.endTokens,
-    ...(request.signal === undefined ? {} : { signal: request.signal }),
-    ...(request.onPrefill === undefined ? {} : { onPrefill: request.onPrefill }),
     onTokens(tokens) {
       const end = text.push(tokens);
-      request.onText?.(text.current);
+      onText?.(text.current);
       return end;
     },
   });
-  return {
+  const completion = {
     text: text.finish(decoded.finishReason === "end" ? "end" : "length"),
     tokens: decoded.tokens,
     finishReason: decoded.finishReason,
@@ -100,6 +163,18 @@ export async function completeDocument(
     cachedTokens: decoded.cachedTokens,
     statistics: decoded.statistics,
     note: packed.note,
+  };
+  return { completion, candidates: decoded.candidates ?? [] };
+}
+
+/** What decoding takes over from the request, without properties that are not there. */
+function present({ signal, turn, prefillRows, onRound, onPrefill }: CompletionRequest) {
+  return {
+    ...(signal === undefined ? {} : { signal }),
+    ...(turn === undefined ? {} : { turn }),
+    ...(prefillRows === undefined ? {} : { prefillRows }),
+    ...(onRound === undefined ? {} : { onRound }),
+    ...(onPrefill === undefined ? {} : { onPrefill }),
   };
 }
 

@@ -10,7 +10,7 @@ import type { WeightFormat } from "./cpu/packMatrix.ts";
 import { packTarget } from "./cpu/packTarget.ts";
 import { decodeSmoothing } from "./cpu/smoothingFile.ts";
 import { CostModel, type MeasuredCosts } from "./decoding/costModel.ts";
-import { type DecodeRequest, type DecodeResult, decode } from "./decoding/decoder.ts";
+import { type DecodeRequest, type DecodeResult, decode, type PrefillRequest, prefill } from "./decoding/decoder.ts";
 import type { DraftHead } from "./decoding/draftHead.ts";
 import type { Method } from "./decoding/method.ts";
 import { Strategy, type TreeSizes } from "./decoding/strategy.ts";
@@ -65,9 +65,18 @@ export class Engine {
   ) {}
 
   static async load(options: EngineOptions): Promise<Engine> {
+    const checkpoint = openCheckpoint(options.path);
+    try {
+      return await Engine.loadFrom(checkpoint, options);
+    } catch (error) {
+      checkpoint.close();
+      throw error;
+    }
+  }
+
+  private static async loadFrom(checkpoint: Checkpoint, options: EngineOptions): Promise<Engine> {
     const start = performance.now();
     const threads = options.threads ?? decodingThreads();
-    const checkpoint = openCheckpoint(options.path);
     const tokenizer = loadTokenizer(options.path);
     const hash = await checkpoint.contentHash();
     const known = catalogue.find((model) => model.sha256 === hash);
@@ -93,8 +102,7 @@ export class Engine {
     });
     options.signal?.throwIfAborted();
     const target = await CpuTarget.load(checkpoint, packed, threads);
-    const capacity = options.capacity ?? defaultCapacity;
-    const verifyCosts = await measureVerification(target.sequence(capacity), options.signal);
+    const verifyCosts = await measure(target, options);
     const name = known?.name ?? options.path;
     const loadMs = performance.now() - start;
     const template = chooseTemplate(tokenizer);
@@ -103,6 +111,11 @@ export class Engine {
 
   get device(): "cpu" {
     return "cpu";
+  }
+
+  /** Most tokens of one sequence, prompt included. */
+  get capacity(): number {
+    return Math.min(this.options.capacity ?? defaultCapacity, this.checkpoint.config.contextLength);
   }
 
   get headKinds(): readonly HeadKind[] {
@@ -114,7 +127,7 @@ export class Engine {
     const kind = method === "auto" ? this.headKinds[0] : headOf(method);
     const loaded = kind === undefined ? undefined : await this.head(kind);
     const head: DraftHead | undefined = loaded?.shared.sequence();
-    const sequence = this.target.sequence(this.options.capacity ?? defaultCapacity);
+    const sequence = this.target.sequence(this.capacity);
     const cost = () => new CostModel(measuredCosts(this.verifyCosts, loaded?.draft ?? []));
     return new DecodingSession(sequence, () => new Strategy({ method, cost: cost(), sizes, head }));
   }
@@ -188,8 +201,18 @@ export class DecodingSession {
     return this.sequence.capacity;
   }
 
+  /** What the KV cache holds. */
+  get tokens(): readonly number[] {
+    return this.sequence.tokens;
+  }
+
   decode(request: DecodeRequest): Promise<DecodeResult> {
     return decode(this.sequence, this.strategy, request);
+  }
+
+  /** Reads a prompt into the KV cache; ended by its signal, it keeps what was read until then. */
+  prefill(request: PrefillRequest): Promise<void> {
+    return prefill(this.sequence, this.strategy, request);
   }
 
   /** Forgets KV cache, draft history, acceptance statistics and observed costs, as if newly made. */
@@ -202,6 +225,16 @@ export class DecodingSession {
 
 export function packedDirectory(): string {
   return join(cacheDirectory(), "packed");
+}
+
+/** Times the target on this machine; one that is given up is released. */
+async function measure(target: CpuTarget, { capacity, signal }: EngineOptions): Promise<MeasuredCosts["verify"]> {
+  try {
+    return await measureVerification(target.sequence(capacity ?? defaultCapacity), signal);
+  } catch (error) {
+    await target.release();
+    throw error;
+  }
 }
 
 function headOf(method: Method): HeadKind | undefined {

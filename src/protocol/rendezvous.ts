@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { chmod, lstat, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, link, lstat, mkdir, readFile, unlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join, sep } from "node:path";
 import type { Nonce } from "./messages.ts";
 
 /**
@@ -13,6 +13,8 @@ export interface Rendezvous {
   /** Paths (pipe names on Windows) to listen on: the first one, or a later one where somebody else holds those before it. */
   readonly sockets: readonly string[];
   readonly lock: string;
+  /** Held by a process while it makes sure that no other one serves, and begins to listen. */
+  readonly listenLock: string;
   readonly secret: string;
 }
 
@@ -42,7 +44,7 @@ export function rendezvousOf(build: string, environment: RendezvousEnvironment =
     platform === "win32"
       ? [join(process.env["LOCALAPPDATA"] ?? temporaryFolder, "jakiro", "run")]
       : [
-          ...(runtimeFolder ? [join(runtimeFolder, "jakiro")] : []),
+          ...(runtimeFolder !== undefined && isAbsolute(runtimeFolder) ? [join(runtimeFolder, "jakiro")] : []),
           join(temporaryFolder, `jakiro-${user}`),
           `/tmp/jakiro-${user}`,
         ];
@@ -58,6 +60,7 @@ export function rendezvousOf(build: string, environment: RendezvousEnvironment =
     folder,
     sockets: Array.from({ length: socketNames }, (_, index) => socketIn(folder, index)),
     lock: join(folder, `${name}.lock`),
+    listenLock: join(folder, `${name}.listen.lock`),
     secret: join(folder, `${name}.secret`),
   };
 }
@@ -79,16 +82,44 @@ export async function prepareFolder(folder: string): Promise<void> {
   if ((found.mode & 0o077) !== 0) await chmod(folder, 0o700);
 }
 
-/** The secret of a meeting place, made by whoever asks first. */
+/** The secret of a meeting place, made by whoever asks first. Throws where the file is damaged or not this user's alone. */
 export async function readSecret(path: string): Promise<string> {
-  try {
-    await writeFile(path, newNonce(), { flag: "wx", mode: 0o600 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
-  const secret = (await readFile(path, "utf8")).trim();
+  const found = (await readPrivately(path)) ?? (await makeSecret(path));
+  const secret = found.trim();
   if (!/^[0-9a-f]{64}$/.test(secret)) throw new Error(`${shortPath(path)} is damaged; remove it and try again.`);
   return secret;
+}
+
+/** Undefined where there is no such file. */
+async function readPrivately(path: string): Promise<string | undefined> {
+  const found = await lstat(path).catch(absent);
+  if (found === undefined) return undefined;
+  const isOurs = process.getuid === undefined || (found.uid === process.getuid() && (found.mode & 0o077) === 0);
+  if (!found.isFile() || !isOurs) {
+    throw new Error(`${shortPath(path)} is not a file of yours alone; remove it and try again.`);
+  }
+  return await readFile(path, "utf8").catch(absent);
+}
+
+/** Written aside and then linked: whoever reads the file finds it whole, and of several makers the first one wins. */
+async function makeSecret(path: string): Promise<string> {
+  const aside = `${path}.${newNonce().slice(0, 16)}`;
+  const secret = newNonce();
+  await writeFile(aside, secret, { flag: "wx", mode: 0o600 });
+  try {
+    await link(aside, path);
+    return secret;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return (await readPrivately(path)) ?? "";
+  } finally {
+    await unlink(aside);
+  }
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === "ENOENT") return undefined;
+  throw error;
 }
 
 export function newNonce(): Nonce {
@@ -103,12 +134,12 @@ export function proofOf(secret: string, side: "client" | "server", client: Nonce
 export function isProof(expected: string, given: unknown): boolean {
   return (
     typeof given === "string" &&
-    given.length === expected.length &&
+    Buffer.byteLength(given) === Buffer.byteLength(expected) &&
     timingSafeEqual(Buffer.from(given), Buffer.from(expected))
   );
 }
 
 function shortPath(path: string): string {
   const home = homedir();
-  return path.startsWith(home) ? `~${path.slice(home.length)}` : path;
+  return path.startsWith(`${home}${sep}`) ? `~${path.slice(home.length)}` : path;
 }

@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import block_fixtures
+import chat_fixtures
 import tiny_model_fixtures
 import tokenizer_fixtures
 
@@ -28,6 +29,7 @@ def main() -> None:
     block_fixtures.write(FIXTURES / "blocks")
     tiny_model_fixtures.write(FIXTURES / "models")
     tokenizer_fixtures.write(FIXTURES / "tokenizer", Path(sys.argv[1]))
+    chat_fixtures.write(FIXTURES / "tokenizer", Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import { type Answer, type ModelServer, modelOf, noise, serveModel, withFolder }
 const content = noise(300_000);
 const model = modelOf(content);
 const wrongBytes = noise(content.length, 2);
-const hasty: DownloadLimits = { connectMs: 200, stallMs: 200, attempts: 3, pauseMs: 1 };
+const hasty: DownloadLimits = { connectMs: 200, stallMs: 200, attempts: 3, pauseMs: 1, longestWaitMs: 1000 };
 
 interface Bench {
   readonly folder: string;
@@ -165,9 +165,53 @@ describe("download", () => {
       assert.equal(server.requests.length, 3);
     }));
 
+  it("waits as long as a busy server asks", () =>
+    bench([{ status: 429, retryAfter: "1" }, {}], async ({ get, server, final }) => {
+      const start = performance.now();
+      await get();
+      assert.ok(performance.now() - start >= 990, "asked again too soon");
+      assert.equal(server.requests.length, 2);
+      assert.deepEqual(await readFile(final), content);
+    }));
+
+  it("understands a Retry-After that is a date or nonsense", () =>
+    bench(
+      [{ status: 429, retryAfter: "Thu, 01 Jan 1970 00:00:00 GMT" }, { status: 429, retryAfter: "tomorrow" }, {}],
+      async ({ get, server }) => {
+        await get();
+        assert.equal(server.requests.length, 3);
+      },
+    ));
+
+  it("takes a slow file in many small pieces", () =>
+    bench([{ pieces: 1000 }], async ({ get, final }) => {
+      await get();
+      assert.deepEqual(await readFile(final), content);
+    }));
+
+  it("asks the network through the fetch it was given, which may fail as Electron's does", () =>
+    bench([{}], async ({ get, server }) => {
+      const asked: string[] = [];
+      const offline = (async (url: string) => {
+        asked.push(url);
+        throw new Error("net::ERR_INTERNET_DISCONNECTED");
+      }) as unknown as typeof fetch;
+      const error = await failure(get({ sources: [huggingFace(hasty, server.endpoint, offline)], advice: "Do that." }));
+      assert.match(error.message, /net::ERR_INTERNET_DISCONNECTED\. Do that\.$/);
+      assert.deepEqual(asked, [`${server.endpoint}/owner/repository/resolve/0123abc/test-model.gguf`]);
+      assert.equal(server.requests.length, 0);
+    }));
+
   const refusals: { name: string; script: Answer[]; says: RegExp; requests: number; keepsPart: boolean }[] = [
     { name: "404", script: [{ status: 404 }], says: /answered 404 Not Found/, requests: 1, keepsPart: false },
     { name: "403", script: [{ status: 403 }], says: /answered 403/, requests: 1, keepsPart: false },
+    {
+      name: "a server that wants to be left alone for long",
+      script: [{ status: 429, retryAfter: "3600" }],
+      says: /answered 429 .+ asks to be left alone for 60 minutes/,
+      requests: 1,
+      keepsPart: false,
+    },
     { name: "lasting 500", script: [{ status: 500 }], says: /answered 500/, requests: 3, keepsPart: false },
     {
       name: "wrong bytes",

@@ -34,11 +34,14 @@ export function modelOf(content: Buffer): CatalogueModel {
 export interface Answer {
   readonly status?: number;
   readonly location?: string;
+  readonly retryAfter?: string;
   /** Bytes after which the connection is cut, or nothing more is sent. */
   readonly cutAfter?: number;
   readonly stallAfter?: number;
   readonly ignoreRange?: boolean;
   readonly content?: Buffer;
+  /** Sends the file in pieces of so many bytes, one each turn of the event loop. */
+  readonly pieces?: number;
   /** Takes the request and says nothing. */
   readonly silent?: boolean;
 }
@@ -78,7 +81,9 @@ function reply(response: ServerResponse, answer: Answer, content: Buffer, range:
     return;
   }
   if (answer.status !== undefined) {
-    response.writeHead(answer.status).end();
+    response
+      .writeHead(answer.status, answer.retryAfter === undefined ? {} : { "retry-after": answer.retryAfter })
+      .end();
     return;
   }
   const start = answer.ignoreRange ? 0 : Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1] ?? 0);
@@ -90,7 +95,16 @@ function reply(response: ServerResponse, answer: Answer, content: Buffer, range:
   });
   if (answer.cutAfter !== undefined) response.write(body.subarray(0, answer.cutAfter), () => response.destroy());
   else if (answer.stallAfter !== undefined) response.write(body.subarray(0, answer.stallAfter));
+  else if (answer.pieces !== undefined) void sendSlowly(response, body, answer.pieces);
   else response.end(body);
+}
+
+async function sendSlowly(response: ServerResponse, body: Buffer, piece: number): Promise<void> {
+  for (let start = 0; start < body.length; start += piece) {
+    await new Promise((sent) => response.write(body.subarray(start, start + piece), sent));
+    await new Promise((turn) => setImmediate(turn));
+  }
+  response.end();
 }
 
 /** A fresh folder that is gone after the test. */

@@ -1,23 +1,46 @@
 import { JakiroError } from "../errors.ts";
 import { type AcceptedPath, acceptPath } from "./acceptance.ts";
 import { chooseToken, type SamplingOptions } from "./sampling.ts";
+import { selectLargest } from "./selection.ts";
 import { DecodingStatistics } from "./statistics.ts";
 import type { Strategy } from "./strategy.ts";
-import type { ForwardResult, LogitsMode, TargetSequence } from "./target.ts";
+import type { ForwardResult, LogitsMode, TargetSequence, TokenRows } from "./target.ts";
 
-export interface DecodeRequest {
+/** A prompt to be read into the KV cache. */
+export interface PrefillRequest {
   readonly prompt: readonly number[];
+  readonly signal?: AbortSignal;
+  /** Awaited before every forward of the target and before every draft, for callers that share one device: the pause may be long. */
+  readonly turn?: () => Promise<void>;
+  /** Rows of one prefill forward; fewer end sooner where others wait. */
+  readonly prefillRows?: number;
+  /** Prompt tokens processed so far, of those that were not cached. */
+  readonly onPrefill?: (done: number, total: number) => void;
+}
+
+export interface DecodeRequest extends PrefillRequest {
   readonly maxTokens: number;
   readonly sampling: SamplingOptions;
   readonly endTokens: ReadonlySet<number>;
-  readonly signal?: AbortSignal;
-  /** Prompt tokens processed so far, of those that were not cached. */
-  readonly onPrefill?: (done: number, total: number) => void;
+  /** The first token of the text, where it is not to be chosen: one of an earlier result's `candidates`, and none are asked for. */
+  readonly firstToken?: number;
+  /** How many of the most probable first tokens the result is to name. */
+  readonly candidates?: number;
   /**
    * Called with tokens as they are accepted, end tokens left out. A number ends the generation after so many of them (at
    * least 1); what the same round accepted beyond that is dropped, so that every method ends at the same token.
    */
   readonly onTokens?: (tokens: readonly number[]) => number | undefined;
+  /** Called after every round; what it is given must be read at once. */
+  readonly onRound?: (round: Round) => void;
+}
+
+/** One round of draft, verify and accept. */
+export interface Round {
+  readonly rows: TokenRows;
+  readonly accepted: AcceptedPath;
+  readonly draftMs: number;
+  readonly verifyMs: number;
 }
 
 /** "end": the model ended the text; "stop": `onTokens` did; "context": no room is left. */
@@ -30,9 +53,11 @@ export interface DecodeResult {
   /** Prompt tokens whose KV was still there. */
   readonly cachedTokens: number;
   readonly statistics: DecodingStatistics;
+  /** The most probable first tokens, best first, where they were asked for. */
+  readonly candidates?: readonly number[];
 }
 
-/** Rows of one prefill forward: bounds both the memory a forward takes and the wait for a cancellation. */
+/** Most rows of one prefill forward: bounds both the memory a forward takes and the wait for a cancellation. */
 export const prefillRows = 128;
 
 /**
@@ -44,31 +69,32 @@ export async function decode(
   strategy: Strategy,
   request: DecodeRequest,
 ): Promise<DecodeResult> {
-  const { prompt, sampling, endTokens, signal } = request;
-  if (prompt.length === 0)
-    throw new JakiroError("usage", "There is nothing to continue: give a prompt of at least one token.");
-  if (prompt.length >= sequence.capacity) {
-    const room = `${prompt.length} tokens are more than the context of ${sequence.capacity} holds`;
-    throw new JakiroError("usage", `The prompt is too long: ${room}; shorten it.`);
-  }
+  const { prompt, sampling, endTokens, signal, turn } = request;
+  checkPrompt(sequence, prompt);
   const statistics = new DecodingStatistics();
   const mode: LogitsMode = sampling.temperature > 0 ? "logits" : "argmax";
   const tokens: number[] = [];
+  let candidates: readonly number[] | undefined;
 
-  const kept = commonPrefix(sequence.tokens, prompt);
+  // The last prompt token must run where its logits choose the first one of the text.
+  const mustRun = request.firstToken === undefined ? 1 : 0;
+  const kept = Math.min(commonPrefix(sequence.tokens, prompt), prompt.length - mustRun);
   sequence.trim(kept);
   strategy.start(prompt, kept);
-  const prefill = await processPrompt(sequence, strategy, request, kept, mode);
-  if (prefill === undefined) return finish("cancelled");
-  let root = choose(prefill.last, 0, prompt.length);
+  const read = await processPrompt(sequence, strategy, request, request.candidates === undefined ? mode : "logits");
+  if (read === undefined) return finish("cancelled");
+  if (request.candidates !== undefined) candidates = mostProbable(read.last!.logits!, request.candidates);
+  let root = request.firstToken ?? choose(read.last!, 0, prompt.length);
   strategy.emitted(root);
-  statistics.recordPrefill(prefill.milliseconds);
+  statistics.recordPrefill(read.milliseconds);
   let reason = emit([root]).reason ?? outOfRoom();
 
   while (reason === undefined) {
+    await turn?.();
     if (signal?.aborted) return finish("cancelled");
     const rows = await strategy.propose(root);
     statistics.recordDraft(rows.draftForwards, rows.draftMs);
+    await turn?.();
     if (signal?.aborted) return finish("cancelled");
 
     const start = performance.now();
@@ -91,6 +117,7 @@ export async function decode(
     for (const token of accepted.tokens) strategy.emitted(token);
     strategy.settle(rows, accepted, verifyMs);
     statistics.recordRound(rows, accepted, verifyMs);
+    request.onRound?.({ rows, accepted, draftMs: rows.draftMs, verifyMs });
     root = accepted.tokens.at(-1)!;
     reason = emitted.reason ?? outOfRoom();
   }
@@ -121,38 +148,69 @@ export async function decode(
 
   function finish(finishReason: FinishReason): DecodeResult {
     statistics.finish();
-    return { tokens, finishReason, cachedTokens: kept, statistics };
+    const found = candidates === undefined ? {} : { candidates };
+    return { tokens, finishReason, cachedTokens: kept, statistics, ...found };
   }
 }
 
-/** Commits the prompt in chunks; undefined where it was cancelled on the way (what was committed stays for the next request). */
+/** Reads a prompt into the KV cache and the draft head's features, so that a later request finds it there. */
+export async function prefill(sequence: TargetSequence, strategy: Strategy, request: PrefillRequest): Promise<void> {
+  const { prompt } = request;
+  checkPrompt(sequence, prompt);
+  const kept = commonPrefix(sequence.tokens, prompt);
+  // What stands behind it may be what the next request repeats.
+  if (kept === prompt.length) return;
+  sequence.trim(kept);
+  strategy.start(prompt, kept);
+  await processPrompt(sequence, strategy, request, "none");
+}
+
+function checkPrompt(sequence: TargetSequence, prompt: readonly number[]): void {
+  if (prompt.length === 0)
+    throw new JakiroError("usage", "There is nothing to continue: give a prompt of at least one token.");
+  if (prompt.length >= sequence.capacity) {
+    const room = `${prompt.length} tokens are more than the context of ${sequence.capacity} holds`;
+    throw new JakiroError("usage", `The prompt is too long: ${room}; shorten it.`);
+  }
+}
+
+/**
+ * Commits what the sequence does not hold of the prompt, in chunks; undefined where it was cancelled on the way (what was
+ * committed stays for the next request). `last` is the last chunk's forward, absent where none was needed.
+ */
 async function processPrompt(
   sequence: TargetSequence,
   strategy: Strategy,
-  { prompt, signal, onPrefill }: DecodeRequest,
-  kept: number,
+  { prompt, signal, turn, onPrefill, prefillRows: chunkRows = prefillRows }: PrefillRequest,
   mode: LogitsMode,
-): Promise<{ last: ForwardResult; milliseconds: number } | undefined> {
+): Promise<{ last?: ForwardResult; milliseconds: number } | undefined> {
   const start = performance.now();
-  for (let first = kept; ; first += prefillRows) {
+  const kept = sequence.tokens.length;
+  let last: ForwardResult | undefined;
+  for (let first = kept; first < prompt.length; first += chunkRows) {
+    await turn?.();
     if (signal?.aborted) return undefined;
-    const chunk = prompt.slice(first, first + prefillRows);
+    const chunk = prompt.slice(first, first + chunkRows);
     const end = first + chunk.length;
-    const isLast = end === prompt.length;
     const rows = { tokens: chunk, parents: chunk.map((_, i) => i - 1) };
-    const result = await sequence.forward(rows, isLast ? mode : "none", [chunk.length - 1]);
+    last = await sequence.forward(rows, end === prompt.length ? mode : "none", [chunk.length - 1]);
     sequence.commit([...chunk.keys()]);
-    if (strategy.wantsFeatures) strategy.extend(chunk, result.features);
+    if (strategy.wantsFeatures) strategy.extend(chunk, last.features);
     onPrefill?.(end - kept, prompt.length - kept);
-    if (isLast) return { last: result, milliseconds: performance.now() - start };
   }
+  return { ...(last === undefined ? {} : { last }), milliseconds: performance.now() - start };
 }
 
-/** Committed tokens that the prompt starts with; at least one prompt token is left to be run, since its logits are needed. */
-function commonPrefix(committed: readonly number[], prompt: readonly number[]): number {
-  const limit = Math.min(committed.length, prompt.length - 1);
+function mostProbable(logits: Float32Array, count: number): number[] {
+  const best = new Int32Array(count);
+  return [...best.subarray(0, selectLargest(logits, count, best))];
+}
+
+/** Number of tokens that both begin with. */
+export function commonPrefix(first: readonly number[], second: readonly number[]): number {
+  const limit = Math.min(first.length, second.length);
   let length = 0;
-  while (length < limit && committed[length] === prompt[length]) length++;
+  while (length < limit && first[length] === second[length]) length++;
   return length;
 }
 

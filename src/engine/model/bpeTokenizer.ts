@@ -21,6 +21,7 @@ export interface BpeDefinition {
   readonly beginToken: number | undefined;
   readonly endTokens: ReadonlySet<number>;
   readonly chatTemplate: string | undefined;
+  readonly namedTokens: Readonly<Record<string, string>>;
 }
 
 const cachedWords = 20_000;
@@ -55,6 +56,10 @@ export class BpeTokenizer implements Tokenizer {
 
   get chatTemplate(): string | undefined {
     return this.definition.chatTemplate;
+  }
+
+  get namedTokens(): Readonly<Record<string, string>> {
+    return this.definition.namedTokens;
   }
 
   encode(text: string): number[] {

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { JakiroError } from "../errors.ts";
 import type { ProgressListener } from "../progress.ts";
 import type { CatalogueModel } from "./catalogue.ts";
-import { type DownloadLimits, defaultLimits, download } from "./download.ts";
+import { type DownloadLimits, defaultLimits, download, type Fetcher } from "./download.ts";
 import { acquireLock } from "./fileLock.ts";
 import { modelPath } from "./installed.ts";
 import { type Adoption, adopt, copiesOfSize, type LocalPlace, localPlaces } from "./localFiles.ts";
@@ -20,10 +20,13 @@ export interface ModelSource {
   fill(model: CatalogueModel, part: PartFile, signal: AbortSignal): Promise<void>;
 }
 
+export const huggingFaceEndpoint = "https://huggingface.co";
+
 /** Hugging Face, or the mirror of it that HF_ENDPOINT names. */
 export function huggingFace(
   limits: DownloadLimits = defaultLimits,
-  endpoint: string = process.env["HF_ENDPOINT"] || "https://huggingface.co",
+  endpoint: string = process.env["HF_ENDPOINT"] || huggingFaceEndpoint,
+  fetcher: Fetcher = fetch,
 ): ModelSource {
   return {
     name: `Hugging Face (${endpoint})`,
@@ -32,7 +35,7 @@ export function huggingFace(
       const path = [...repository.split("/"), "resolve", revision, ...file.split("/")]
         .map(encodeURIComponent)
         .join("/");
-      return download(`${endpoint.replace(/\/+$/, "")}/${path}`, part, signal, limits);
+      return download(`${endpoint.replace(/\/+$/, "")}/${path}`, part, signal, limits, fetcher);
     },
   };
 }
@@ -46,6 +49,8 @@ export interface ObtainOptions {
   readonly onNote?: ((note: string) => void) | undefined;
   readonly folder?: string | undefined;
   readonly places?: readonly LocalPlace[] | undefined;
+  /** Ends the message where every source failed: what to do now. Defaults to the command line's words. */
+  readonly advice?: string | undefined;
   /** Free bytes of the file system that holds a folder. */
   readonly freeBytes?: ((folder: string) => Promise<number>) | undefined;
 }
@@ -114,9 +119,12 @@ async function fetchModel(model: CatalogueModel, path: string, options: ObtainOp
   }
   throw new JakiroError(
     "io",
-    `${model.name} could not be fetched: ${failures.join("; ")}. Check the network${proxyHint()} and run ` +
-      `\`jakiro models get ${model.name}\` again, or put the file at ${path} yourself.`,
+    `${model.name} could not be fetched: ${failures.join("; ")}. ${options.advice ?? commandLineAdvice(model, path)}`,
   );
+}
+
+function commandLineAdvice({ name }: CatalogueModel, path: string): string {
+  return `Check the network${proxyHint()} and run \`jakiro models get ${name}\` again, or put the file at ${path} yourself.`;
 }
 
 /** Asks one source. Bytes that an earlier run left may be what spoils the hash, so a resumed file is fetched once more. */

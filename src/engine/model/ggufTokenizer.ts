@@ -101,12 +101,13 @@ class GgufVocabulary {
     this.kinds = this.tokens.map((token, id) => kindOf(token, this.types[id]));
   }
 
-  common(): Pick<BpeDefinition, "tokens" | "kinds" | "endTokens" | "chatTemplate"> {
+  common(): Pick<BpeDefinition, "tokens" | "kinds" | "endTokens" | "chatTemplate" | "namedTokens"> {
     return {
       tokens: this.tokens,
       kinds: this.kinds,
       endTokens: this.endTokens(),
       chatTemplate: this.text("tokenizer.chat_template"),
+      namedTokens: this.namedTokens(),
     };
   }
 
@@ -143,6 +144,16 @@ class GgufVocabulary {
       if (id !== undefined) ends.add(id);
     }
     return ends;
+  }
+
+  private namedTokens(): Readonly<Record<string, string>> {
+    const names = { bos: "bos_token", eos: "eos_token", unknown: "unk_token", padding: "pad_token" };
+    return Object.fromEntries(
+      Object.entries(names).flatMap(([role, name]) => {
+        const id = this.tokenId(role);
+        return id === undefined ? [] : [[name, this.tokens[id]!]];
+      }),
+    );
   }
 
   private tokenId(role: string): number | undefined {

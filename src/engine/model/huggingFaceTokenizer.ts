@@ -44,6 +44,7 @@ export function loadHuggingFaceTokenizer(folder: string): Tokenizer {
       id,
     ),
     chatTemplate: chatTemplate(folder, options),
+    namedTokens: namedTokens(options),
   });
 }
 
@@ -160,6 +161,15 @@ function endTokens(
 function contentOf(token: unknown): string | undefined {
   const content = isObject(token) ? token["content"] : token;
   return typeof content === "string" ? content : undefined;
+}
+
+function namedTokens(options: JsonObject): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    ["bos_token", "eos_token", "unk_token", "pad_token"].flatMap((name) => {
+      const content = contentOf(options[name]);
+      return content === undefined ? [] : [[name, content]];
+    }),
+  );
 }
 
 function chatTemplate(folder: string, options: JsonObject): string | undefined {

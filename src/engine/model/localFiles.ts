@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
-import { copyFile, link, readdir, realpath, rename, symlink, unlink } from "node:fs/promises";
+import { copyFile, link, readdir, readFile, realpath, rename, symlink, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { writeFailure } from "./partFile.ts";
 import { cacheDirectory, modelsDirectory } from "./paths.ts";
 import { type ExpectedContent, fileSize } from "./verify.ts";
@@ -12,6 +12,13 @@ export interface LocalPlace {
   readonly folders: readonly string[];
   /** Files that may be it, cheapest guess first; they need not exist. */
   candidates(folder: string, expected: ExpectedContent): AsyncIterable<string>;
+  /** Every model file there, by the name under which that program knows it. */
+  models(folder: string): AsyncIterable<NamedFile>;
+}
+
+export interface NamedFile {
+  readonly path: string;
+  readonly name: string;
 }
 
 /** Model folders are shallow (owner/repository/file); deeper trees and huge ones are not model folders. */
@@ -32,6 +39,7 @@ export function localPlaces(
       name: "Jakiro's cache",
       folders: given(modelsDirectory(env), join(cacheDirectory(env), "models")),
       candidates: modelFilesBelow,
+      models: namedFilesBelow,
     },
     {
       name: "the Hugging Face cache",
@@ -42,11 +50,13 @@ export function localPlaces(
         join(genericCache, "huggingface", "hub"),
       ),
       candidates: hubBlobs,
+      models: hubSnapshots,
     },
     {
       name: "LM Studio",
       folders: given(join(home, ".lmstudio", "models"), join(home, ".cache", "lm-studio", "models")),
       candidates: modelFilesBelow,
+      models: namedFilesBelow,
     },
     {
       name: "llama.cpp's cache",
@@ -57,13 +67,50 @@ export function localPlaces(
         env["LOCALAPPDATA"] && join(env["LOCALAPPDATA"], "llama.cpp"),
       ),
       candidates: modelFilesBelow,
+      models: namedFilesBelow,
     },
     {
       name: "Ollama",
       folders: given(env["OLLAMA_MODELS"], join(home, ".ollama", "models"), "/usr/share/ollama/.ollama/models"),
       candidates: ollamaBlobs,
+      models: ollamaModels,
     },
   ];
+}
+
+/** Name of the place that `packagedModels` gives. */
+export const packagePlace = "the Jakiro package";
+
+/** Models inside an installation that was made for machines without internet. */
+export function packagedModels(root: string): LocalPlace {
+  return {
+    name: packagePlace,
+    folders: [join(root, "models", "bundled")],
+    candidates: modelFilesBelow,
+    models: namedFilesBelow,
+  };
+}
+
+export interface FoundModel extends NamedFile {
+  readonly place: string;
+  readonly bytes: number;
+}
+
+/** Every model file in the places, each file once, with symbolic links resolved. */
+export async function* foundModels(places: readonly LocalPlace[]): AsyncGenerator<FoundModel> {
+  const seen = new Set<string>();
+  for (const place of places) {
+    for (const folder of place.folders) {
+      for await (const file of place.models(folder)) {
+        const bytes = await fileSize(file.path);
+        if (bytes === undefined) continue;
+        const path = await realpath(file.path);
+        if (seen.has(path)) continue;
+        seen.add(path);
+        yield { path, name: file.name, place: place.name, bytes };
+      }
+    }
+  }
 }
 
 export interface LocalCopy {
@@ -99,12 +146,49 @@ async function* hubBlobs(folder: string, { sha256 }: ExpectedContent): AsyncGene
   }
 }
 
+/** Snapshots hold links to the blobs under the files' own names. */
+async function* hubSnapshots(folder: string): AsyncGenerator<NamedFile> {
+  for (const repository of await readdir(folder).catch(() => [])) {
+    if (repository.startsWith("models--")) yield* namedFilesBelow(join(folder, repository, "snapshots"));
+  }
+}
+
+/** Ollama names models in manifests (host/owner/model/tag), which refer to blobs by digest. */
+async function* ollamaModels(folder: string): AsyncGenerator<NamedFile> {
+  for await (const manifest of filesBelow(join(folder, "manifests"))) {
+    const digest = ollamaModelDigest(await readFile(manifest, "utf8").catch(() => ""));
+    if (digest === undefined) continue;
+    const [tag = "", model = ""] = manifest.split(/[\\/]/).reverse();
+    yield { path: join(folder, "blobs", `sha256-${digest}`), name: `${model}:${tag}` };
+  }
+}
+
+/** SHA-256 of the weights in an Ollama manifest (OCI image manifest, media type of its own); undefined where it has none. */
+function ollamaModelDigest(manifest: string): string | undefined {
+  try {
+    const { layers } = JSON.parse(manifest) as { layers: { mediaType: string; digest: string }[] };
+    const digest = layers.find(({ mediaType }) => mediaType === "application/vnd.ollama.image.model")?.digest;
+    return /^sha256:([0-9a-f]{64})$/.exec(digest ?? "")?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
 async function* ollamaBlobs(folder: string, { sha256 }: ExpectedContent): AsyncGenerator<string> {
   yield join(folder, "blobs", `sha256-${sha256}`);
 }
 
-/** Every *.gguf below the folder, whatever its name: breadth first, within bounds. */
+export async function* namedFilesBelow(folder: string): AsyncGenerator<NamedFile> {
+  for await (const path of modelFilesBelow(folder)) yield { path, name: basename(path).replace(/\.gguf$/i, "") };
+}
+
+/** Every *.gguf below the folder, whatever its name. */
 async function* modelFilesBelow(folder: string): AsyncGenerator<string> {
+  for await (const path of filesBelow(folder)) if (path.toLowerCase().endsWith(".gguf")) yield path;
+}
+
+/** Every file below the folder: breadth first, within bounds. */
+async function* filesBelow(folder: string): AsyncGenerator<string> {
   let level = [folder];
   let entriesLeft = maximalEntries;
   for (let depth = 0; depth < maximalDepth && level.length > 0; depth++) {
@@ -114,7 +198,7 @@ async function* modelFilesBelow(folder: string): AsyncGenerator<string> {
         if (--entriesLeft < 0) return;
         const path = join(parent, entry.name);
         if (entry.isDirectory()) next.push(path);
-        else if (entry.name.toLowerCase().endsWith(".gguf")) yield path;
+        else yield path;
       }
     }
     level = next;

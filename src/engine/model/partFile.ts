@@ -10,6 +10,8 @@ export class SourceFailure extends Error {
     message: string,
     /** Whether asking the same source again may help. */
     readonly retryable: boolean = false,
+    /** How long the source asks to be left alone, in ms. */
+    readonly waitMs: number = 0,
   ) {
     super(message);
     this.name = "SourceFailure";

@@ -16,4 +16,6 @@ export interface Tokenizer {
   readonly endTokens: ReadonlySet<number>;
   /** Chat template (Jinja) from the model's own metadata. */
   readonly chatTemplate: string | undefined;
+  /** Entries by the names that chat templates have for them: "bos_token", "eos_token" and the like. */
+  readonly namedTokens: Readonly<Record<string, string>>;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { expectFromHead, expectFromLookup, treeProbabilities } from "../../../src/cli/expectations.ts";
 import { CostModel } from "../../../src/engine/decoding/costModel.ts";
+import { expectFromHead, expectFromLookup, treeProbabilities } from "../../../src/engine/expectations.ts";
 import { affordableSuffix } from "../../../src/engine/suffixBudget.ts";
 
 /** Rows are free up to eight and cost as much as plain decoding from there on. */

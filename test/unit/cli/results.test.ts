@@ -4,9 +4,9 @@ import { devNull } from "node:os";
 import { join } from "node:path";
 import { exampleIn } from "../../../src/cli/demoExample.ts";
 import { firstLineOf, withoutTrailingSpace } from "../../../src/cli/evaluate.ts";
-import { featuresIn } from "../../../src/cli/machine.ts";
 import { checkResultFile, writeResultFile } from "../../../src/cli/resultFile.ts";
 import { JakiroError } from "../../../src/engine/errors.ts";
+import { featuresIn } from "../../../src/engine/machine.ts";
 import { withFolder } from "../modelServer.ts";
 
 const isIoError = (error: unknown) => error instanceof JakiroError && error.exitCode === 6;

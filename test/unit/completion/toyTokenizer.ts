@@ -11,7 +11,7 @@ const pieces =
 export class ToyTokenizer implements Tokenizer {
   readonly vocabulary = 1 << 20;
   readonly endTokens = new Set<number>();
-  readonly chatTemplate = undefined;
+  readonly namedTokens = {};
   /** Characters that were encoded in all. */
   encoded = 0;
   private readonly texts: string[];
@@ -21,6 +21,7 @@ export class ToyTokenizer implements Tokenizer {
   constructor(
     special: readonly string[] = [],
     readonly beginToken: number | undefined = undefined,
+    readonly chatTemplate: string | undefined = undefined,
   ) {
     this.texts = [...special];
     this.special = new Set(special);

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, freemem, platform, totalmem } from "node:os";
 import { env } from "onnxruntime-node";
-import { decodingThreads } from "../engine/cpu/cores.ts";
+import { decodingThreads } from "./cpu/cores.ts";
 
 /** What results depend on besides the program. */
 export interface Machine {

@@ -1,5 +1,5 @@
-import { planTree, type TreePlan, tokensPerMillisecond } from "../engine/decoding/budget.ts";
-import type { CostModel } from "../engine/decoding/costModel.ts";
+import { planTree, type TreePlan, tokensPerMillisecond } from "./decoding/budget.ts";
+import type { CostModel } from "./decoding/costModel.ts";
 
 /** What the budget would choose to verify at one acceptance, and what that is worth on this machine. */
 export interface Expectation {

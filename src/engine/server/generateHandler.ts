@@ -1,0 +1,33 @@
+import type { GenerateParams, GenerateResult } from "../../protocol/messages.ts";
+import { greedy } from "../decoding/sampling.ts";
+import { generateCode } from "../generate.ts";
+import { type Handler, progressOf, sharedDecoding } from "./client.ts";
+import { requestStatistics } from "./requestStatistics.ts";
+
+export const generate: Handler<GenerateParams, GenerateResult> = (params, token, client) =>
+  client.requests.run(client, "generate", token, (request) =>
+    client.host.use(request.signal, async (model) => {
+      const { engine, pool, method } = model;
+      const shared = sharedDecoding(request, model, client);
+      const session: Parameters<typeof generateCode>[1] = {
+        capacity: engine.capacity,
+        decode: (asked) =>
+          request.withSession(pool, { tokens: asked.prompt, lasting: asked.prompt.length }, (borrowed) =>
+            borrowed.decode({ ...asked, ...shared }),
+          ),
+      };
+      const { id, ...asked } = params;
+      const result = await generateCode(engine, session, {
+        ...asked,
+        sampling: greedy,
+        onText: progressOf(id, client),
+      });
+      const { text, cut, note } = result;
+      return {
+        text,
+        cut,
+        ...(note === undefined ? {} : { note }),
+        statistics: requestStatistics([result], { method, waitedMs: request.waitedMs }),
+      };
+    }),
+  );

@@ -1,0 +1,120 @@
+import { basename } from "node:path";
+import type { EngineConfiguration, ModelDescription } from "../../protocol/messages.ts";
+import { prefillRows } from "../decoding/decoder.ts";
+import type { Method } from "../decoding/method.ts";
+import { type DecodingSession, Engine } from "../engine.ts";
+import { JakiroError } from "../errors.ts";
+import { catalogue } from "../model/catalogue.ts";
+import type { ProgressListener } from "../progress.ts";
+import { affordableSuffix } from "../suffixBudget.ts";
+import { SessionPool } from "./sessionPool.ts";
+
+/** What of a configuration decides which weights are loaded. */
+export type ModelChoice = Pick<EngineConfiguration, "head" | "device"> & { readonly modelPath: string };
+
+export interface LoadOptions {
+  readonly signal: AbortSignal;
+  readonly progress: ProgressListener;
+  readonly log: (line: string) => void;
+}
+
+/** What one forward between two turns may take, and what reading the suffix may add to a keystroke's wait. */
+const patienceMs = 100;
+
+const method: Method = "auto";
+
+/** An engine with the sessions that decode from it, released when the last request is done with it. */
+export class LoadedModel {
+  private users = 0;
+  private retired = false;
+
+  private constructor(
+    readonly engine: Engine,
+    readonly pool: SessionPool<DecodingSession>,
+    readonly name: string,
+    private readonly log: (line: string) => void,
+  ) {}
+
+  static async load({ modelPath, head, device }: ModelChoice, options: LoadOptions): Promise<LoadedModel> {
+    const { signal, progress, log } = options;
+    if (device === "gpu") {
+      throw new JakiroError("usage", "This version of Jakiro runs on the CPU alone; choose auto or cpu as the device.");
+    }
+    const engine = await Engine.load({
+      path: modelPath,
+      signal,
+      progress,
+      onNote: log,
+      ...(head === undefined ? {} : { head }),
+    });
+    try {
+      const make = () => engine.session(method);
+      // The head is loaded and measured with the first session, not with the first request.
+      const pool = new SessionPool(make, [await make()]);
+      signal.throwIfAborted();
+      return new LoadedModel(engine, pool, nameOf(modelPath), log);
+    } catch (error) {
+      await engine.release();
+      throw error;
+    }
+  }
+
+  get method(): Method {
+    return method;
+  }
+
+  /** Most tokens of a prompt after the cursor. */
+  get suffixTokens(): number {
+    return affordableSuffix(this.engine.verifyCosts, patienceMs);
+  }
+
+  /** Rows of a prefill forward, so that whoever waits for the next turn waits no longer than for other forwards. */
+  get prefillRows(): number {
+    return Math.min(prefillRows, affordableSuffix(this.engine.verifyCosts, patienceMs));
+  }
+
+  describe(): ModelDescription {
+    const { engine } = this;
+    return {
+      name: this.name,
+      device: engine.device,
+      heads: engine.headKinds,
+      infilling: engine.template !== undefined,
+      chat: engine.tokenizer.chatTemplate !== undefined,
+      loadMs: engine.loadMs,
+      residentBytes: process.memoryUsage.rss(),
+      plainTokensPerSecond: 1000 / engine.verifyCosts[0]!.ms,
+      forwardMs: engine.verifyCosts,
+    };
+  }
+
+  use(): void {
+    this.users++;
+  }
+
+  get inUse(): boolean {
+    return this.users > 0;
+  }
+
+  endUse(): void {
+    this.users--;
+    this.releaseIfDone();
+  }
+
+  /** Releases the weights once no request uses them. */
+  retire(): void {
+    this.retired = true;
+    this.releaseIfDone();
+  }
+
+  private releaseIfDone(): void {
+    if (!this.retired || this.users > 0) return;
+    this.engine.release().catch((error: unknown) => this.log(`Releasing ${this.name} failed: ${String(error)}`));
+  }
+}
+
+/** Catalogue name or file name of what lies at the path. */
+export function nameOf(modelPath: string): string {
+  const file = basename(modelPath);
+  return catalogue.find((model) => model.file === file)?.name ?? file;
+}

@@ -1,0 +1,19 @@
+import { homedir } from "node:os";
+
+/** Takes what happened, in one sentence without any text of a document. */
+export type Log = (line: string) => void;
+
+/** Writes one line each, with the time; paths below the home folder lose what says whose they are. */
+export function logTo(write: (line: string) => void): Log {
+  return (line) =>
+    write(
+      `${new Date().toISOString()} ${withoutHome(line)
+        .trim()
+        .replace(/\s*[\r\n]+\s*/g, " | ")}\n`,
+    );
+}
+
+/** @param home the home folder; a root folder is no home */
+export function withoutHome(text: string, home: string = homedir()): string {
+  return home.length > 1 ? text.replaceAll(home, "~") : text;
+}

@@ -1,0 +1,64 @@
+import type {
+  CompleteParams,
+  DocumentParams,
+  EngineConfiguration,
+  GenerateParams,
+  HelloParams,
+  ObserveParams,
+  ProveParams,
+  Snippet,
+  WarmParams,
+} from "../../protocol/messages.ts";
+import { boolean, integer, list, matching, number, object, oneOf, optional, text } from "./checks.ts";
+
+const longestDocument = 16 * 1024 * 1024;
+const longestPath = 4096;
+const longestName = 256;
+const mostSnippets = 64;
+const longestSnippet = 256 * 1024;
+const longestInstruction = 64 * 1024;
+/** Half of the context: the prompt has the other half. */
+const mostTokens = 2048;
+const mostAlternatives = 10;
+const weekInMinutes = 7 * 24 * 60;
+
+const id = integer(0, Number.MAX_SAFE_INTEGER);
+const maxTokens = integer(1, mostTokens);
+const proof = matching(/^[0-9a-f]{64}$/, "64 hexadecimal digits");
+
+const documentFields = {
+  prefix: text(longestDocument),
+  suffix: text(longestDocument),
+  path: optional(text(longestPath)),
+  languageId: optional(text(longestName)),
+  snippets: list(object<Snippet>({ path: text(longestPath), text: text(longestSnippet) }), mostSnippets),
+} satisfies Parameters<typeof object<DocumentParams>>[0];
+
+/** What each message's parameters must be. */
+export const params = {
+  hello: object<HelloParams>({ nonce: proof, build: text(longestName, 1) }),
+  prove: object<ProveParams>({ proof }),
+  configure: object<EngineConfiguration>({
+    modelPath: optional(text(longestPath, 1)),
+    head: optional(text(longestPath, 1)),
+    device: oneOf("auto", "cpu", "gpu"),
+    idleMinutes: number(0, weekInMinutes),
+  }),
+  complete: object<CompleteParams>({
+    ...documentFields,
+    id,
+    priority: oneOf("typed", "prefetch"),
+    maxTokens,
+    alternatives: optional(integer(1, mostAlternatives)),
+    progress: boolean,
+  }),
+  warm: object<WarmParams>(documentFields),
+  generate: object<GenerateParams>({
+    ...documentFields,
+    id,
+    instruction: text(longestInstruction, 1),
+    selection: text(longestDocument),
+    maxTokens,
+  }),
+  observe: object<ObserveParams>({ rounds: boolean }),
+} as const;
