@@ -7,7 +7,7 @@ const tests = process.argv.includes("--tests");
 const watch = process.argv.includes("--watch");
 
 /** Native modules and the editor's own API stay outside of the bundles. */
-const external = ["vscode", "onnxruntime-node", "webgpu", "mocha"];
+const external = ["vscode", "onnxruntime-node", "webgpu", "mocha", "playwright-core"];
 
 function testFiles(folder) {
   if (!existsSync(folder)) return [];
@@ -32,12 +32,20 @@ const shared = {
 
 const product = {
   ...shared,
-  entryPoints: { cli: "src/cli/main.ts", demo: "src/cli/demo.ts" },
+  entryPoints: {
+    cli: "src/cli/main.ts",
+    demo: "src/cli/demo.ts",
+    engine: "src/engine/server/main.ts",
+    extension: "src/extension/extension.ts",
+  },
   outdir: "dist",
   minify: !watch && !tests,
 };
 
-const suites = { ...shared, entryPoints: testFiles("test"), outbase: ".", outdir: "out" };
+/** What runs suites inside an editor. */
+const workbench = ["extensionTests", "runExtensionTests"].map((name) => `test/workbench/${name}.ts`);
+
+const suites = { ...shared, entryPoints: [...testFiles("test"), ...workbench], outbase: ".", outdir: "out" };
 
 const builds = tests ? [product, suites] : [product];
 if (tests) rmSync("out", { recursive: true, force: true });

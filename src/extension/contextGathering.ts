@@ -1,0 +1,123 @@
+import * as vscode from "vscode";
+import { mayBeContext } from "./contextFiles.ts";
+import type { EngineAccess } from "./engine.ts";
+import { SnippetChoice, type SnippetPlace } from "./snippetChoice.ts";
+import { SnippetRing, takeChunk } from "./snippetRing.ts";
+import { pathInWorkspace, textSourceOf } from "./textDocument.ts";
+
+/** What gathering needs to know of the completions. */
+export interface GatheringHost {
+  /** The engine has a model in memory; nothing is loaded merely to be warmed. */
+  isReady(): boolean;
+  /** Nothing was wanted for this many milliseconds, and the engine is not at work for this window. */
+  isIdleFor(ms: number): boolean;
+  /** Other files may be read here. */
+  wantsOtherFiles(document: vscode.TextDocument): boolean;
+  placeIn(editor: vscode.TextEditor): SnippetPlace | undefined;
+}
+
+/** The cursor has left for another part of a file once it moved this many lines. */
+const farLines = 32;
+const idleMs = 3000;
+/** A file that was just opened is read before the user begins to type. */
+const switchedMs = 200;
+
+/** Takes pieces of the files that the user works with, and warms the engine with the choice among them. */
+export class ContextGathering implements vscode.Disposable {
+  private readonly ring = new SnippetRing();
+  private readonly choice: SnippetChoice;
+  private readonly subscriptions: vscode.Disposable[];
+  /** Where the cursor was when a chunk was last taken, by document. */
+  private readonly lastTaken = new Map<string, number>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    engine: Pick<EngineAccess, "warm">,
+    private readonly host: GatheringHost,
+  ) {
+    this.choice = new SnippetChoice(this.ring, engine);
+    const { window, workspace } = vscode;
+    let previous = window.activeTextEditor;
+    this.subscriptions = [
+      window.onDidChangeActiveTextEditor((editor) => {
+        if (previous !== undefined) this.take(previous.document, previous.selection.active.line);
+        if (editor !== undefined) this.take(editor.document, editor.selection.active.line);
+        previous = editor;
+        this.refreshAfter(switchedMs);
+      }),
+      window.onDidChangeTextEditorSelection(({ textEditor }) => this.follow(textEditor)),
+      workspace.onDidSaveTextDocument((document) => {
+        const editor = window.visibleTextEditors.find((candidate) => candidate.document === document);
+        this.take(document, editor?.selection.active.line ?? 0);
+      }),
+      workspace.onDidCloseTextDocument(({ uri }) => this.lastTaken.delete(uri.toString())),
+      workspace.onDidDeleteFiles(({ files }) => {
+        for (const uri of files) this.ring.forget(uri.toString());
+      }),
+      workspace.onDidRenameFiles(({ files }) => {
+        for (const { oldUri } of files) this.ring.forget(oldUri.toString());
+      }),
+      window.onDidChangeWindowState(({ focused }) => {
+        if (!focused) this.rest();
+      }),
+    ];
+    if (previous !== undefined) this.take(previous.document, previous.selection.active.line);
+    this.refreshAfter(idleMs);
+  }
+
+  /** Snippets for a request at a place, best first. */
+  snippetsFor(place: SnippetPlace) {
+    return this.choice.current(place);
+  }
+
+  /** Stops warming. */
+  rest(): void {
+    clearTimeout(this.timer);
+    this.choice.interrupt();
+  }
+
+  /** Forgets all pieces of files: the user wants none any more, or the ignore rules have changed. */
+  forget(): void {
+    this.ring.forget();
+  }
+
+  dispose(): void {
+    this.rest();
+    for (const subscription of this.subscriptions) subscription.dispose();
+  }
+
+  private follow(editor: vscode.TextEditor): void {
+    const uri = editor.document.uri.toString();
+    const { line } = editor.selection.active;
+    const last = this.lastTaken.get(uri);
+    if (last === undefined || Math.abs(line - last) > farLines) this.take(editor.document, last ?? line, line);
+    this.refreshAfter(idleMs);
+  }
+
+  /** @param line around which the chunk lies @param cursor where the user is now, if elsewhere */
+  private take(document: vscode.TextDocument, line: number, cursor = line): void {
+    const uri = document.uri.toString();
+    this.lastTaken.set(uri, cursor);
+    if (document.isClosed || !this.host.wantsOtherFiles(document)) return;
+    const path = pathInWorkspace(document.uri);
+    const chunk = path === undefined ? undefined : takeChunk(textSourceOf(document), uri, path, line);
+    if (chunk === undefined) return;
+    void mayBeContext(document).then((allowed) => {
+      if (allowed) this.ring.add(chunk);
+    });
+  }
+
+  private refreshAfter(ms: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.refresh(), ms);
+  }
+
+  private refresh(): void {
+    const editor = vscode.window.activeTextEditor;
+    if (editor === undefined || !vscode.window.state.focused || !this.host.isReady()) return;
+    const place = this.host.placeIn(editor);
+    if (place === undefined) return;
+    if (this.host.isIdleFor(switchedMs)) void this.choice.refresh(place);
+    else this.refreshAfter(idleMs);
+  }
+}

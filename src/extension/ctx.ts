@@ -1,0 +1,149 @@
+import { join } from "node:path";
+import * as vscode from "vscode";
+import { registerCommands } from "./commands.ts";
+import { copyDiagnostics } from "./diagnostics.ts";
+import { ModelDownloads } from "./downloadModel.ts";
+import type { ConnectionState, EngineAccess } from "./engine.ts";
+import { EngineClient } from "./engineClient.ts";
+import { GenerateCommands } from "./generateCommand.ts";
+import { InlineCompletions } from "./inlineCompletion.ts";
+import { Journal } from "./journal.ts";
+import { MeasuredSpeeds } from "./measuredSpeeds.ts";
+import { meteredEngine } from "./meteredEngine.ts";
+import { Pause } from "./pause.ts";
+import type { ModelSelection } from "./selectModel.ts";
+import { offerSetUp, setUp } from "./setUp.ts";
+import { StatisticsPanel } from "./statsPanel.ts";
+import { StatusBar } from "./statusBar.ts";
+import { Throughput } from "./throughput.ts";
+import { UserChoices } from "./userChoices.ts";
+
+/** Owns everything that lives as long as the window's extension host, and says what depends on what. */
+export class Ctx implements vscode.Disposable {
+  readonly choices = new UserChoices();
+  readonly throughput = new Throughput();
+  readonly journal: Journal;
+  readonly engine: EngineAccess;
+  readonly completions: InlineCompletions;
+  readonly pause: Pause;
+  readonly panel: StatisticsPanel;
+  readonly selection: ModelSelection;
+  private readonly speeds: MeasuredSpeeds;
+  private readonly subscriptions: vscode.Disposable[];
+  private servedModel: string | undefined;
+  /** Milliseconds that activation took of the extension host. */
+  readonly startedMs: number;
+
+  constructor(private readonly context: vscode.ExtensionContext) {
+    const start = performance.now();
+    const { l10n, workspace } = vscode;
+    const storageFolder = context.globalStorageUri.fsPath;
+    this.journal = new Journal(storageFolder);
+    const client = new EngineClient({
+      engineScript: join(context.extensionPath, "dist", "engine.js"),
+      storageFolder,
+      runtime: () => ({
+        setting: this.choices.node,
+        workspaceFolders: (workspace.workspaceFolders ?? []).map(({ uri }) => uri.fsPath),
+        trusted: workspace.isTrusted,
+      }),
+      log: this.journal,
+    });
+    this.engine = meteredEngine(client, this.throughput);
+    this.speeds = new MeasuredSpeeds(context.globalState);
+    this.completions = new InlineCompletions(this.engine);
+    this.pause = new Pause(this.choices, (reason) => {
+      this.completions.isPaused = reason === "battery";
+    });
+    const log = (line: string) => this.journal.info(line);
+    this.selection = {
+      settings: this.choices,
+      downloads: new ModelDownloads({ mirror: () => this.choices.mirror, log, l10n }),
+      speeds: this.speeds,
+      l10n,
+    };
+    this.panel = new StatisticsPanel({
+      engine: this.engine,
+      throughput: this.throughput,
+      suggestions: this.suggestions(),
+      extensionUri: context.extensionUri,
+      l10n,
+    });
+    const generation = {
+      engine: this.engine,
+      memory: context.globalState,
+      l10n,
+      setUp: () => this.setUp(),
+      log,
+    };
+    this.subscriptions = [
+      this.journal,
+      client,
+      this.completions,
+      this.pause,
+      this.panel,
+      new StatusBar(this.engine, this.throughput, this.pause, l10n),
+      new GenerateCommands(generation),
+      registerCommands(this),
+      this.engine.onState((state) => this.follow(state)),
+      workspace.onDidChangeConfiguration((event) => {
+        if (this.choices.concerns(event)) void this.configure();
+      }),
+      workspace.onDidGrantWorkspaceTrust(() => void this.configure()),
+    ];
+    this.follow(this.engine.state);
+    void this.configure().then(() => offerSetUp(this.selection, context.globalState));
+    this.startedMs = performance.now() - start;
+  }
+
+  dispose(): void {
+    for (const subscription of this.subscriptions) subscription.dispose();
+  }
+
+  /** Leads to a model where none was chosen yet. */
+  async setUp(): Promise<boolean> {
+    return await setUp(this.selection);
+  }
+
+  async copyDiagnostics(): Promise<void> {
+    await copyDiagnostics({
+      engine: this.engine,
+      extension: this.context.extension,
+      errors: () => this.journal.errors,
+      logLines: () => this.journal.lastLines(),
+      l10n: vscode.l10n,
+    });
+  }
+
+  /** Tells the engine what the user chose; a model that is gone is as good as none. */
+  private async configure(): Promise<void> {
+    const configuration = await this.choices.engineConfiguration(this.journal);
+    void setContext("hasModel", configuration.modelPath !== undefined);
+    this.engine.configure(configuration);
+  }
+
+  private follow(state: ConnectionState): void {
+    void setContext("ready", state.kind === "ready");
+    this.speeds.note(state);
+    if (state.kind === "failed" || state.kind === "stopped") this.journal.error(state.message);
+    if (state.kind !== "ready") return;
+    const served = `${state.model.name} ${state.model.device}`;
+    if (this.servedModel !== undefined && served !== this.servedModel) this.throughput.clear();
+    this.servedModel = served;
+  }
+
+  private suggestions() {
+    const { acceptance, onCounts } = this.completions;
+    return {
+      get counts() {
+        return acceptance.counts;
+      },
+      onChange: (listener: () => void) => onCounts(listener),
+      reset: () => acceptance.reset(),
+    };
+  }
+}
+
+function setContext(key: "hasModel" | "ready", value: boolean): Thenable<unknown> {
+  return vscode.commands.executeCommand("setContext", `jakiro.${key}`, value);
+}

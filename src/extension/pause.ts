@@ -1,0 +1,80 @@
+import * as vscode from "vscode";
+import { runsOnBattery } from "./battery.ts";
+import { readSettings } from "./settings.ts";
+import type { PauseSource } from "./statusBar.ts";
+
+export type PauseReason = "disabled" | "language" | "battery";
+
+const batteryCheckMs = 60_000;
+
+/** Why nothing is suggested while typing at the moment: switched off, off for this language, or on battery. */
+export class Pause implements PauseSource, vscode.Disposable {
+  private readonly changed = new vscode.EventEmitter<PauseReason | undefined>();
+  readonly onDidChange = this.changed.event;
+  private readonly subscriptions: vscode.Disposable[];
+  private readonly timer: NodeJS.Timeout;
+  private onBattery = false;
+  private current: PauseReason | undefined;
+
+  constructor(
+    private readonly choices: { readonly pausesOnBattery: boolean },
+    private readonly onReason: (reason: PauseReason | undefined) => void,
+  ) {
+    this.subscriptions = [
+      this.changed,
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration("jakiro")) this.update();
+      }),
+      vscode.window.onDidChangeActiveTextEditor(() => this.update()),
+      vscode.window.onDidChangeWindowState(({ focused }) => {
+        if (focused) void this.checkBattery();
+      }),
+    ];
+    this.timer = setInterval(() => void this.checkBattery(), batteryCheckMs);
+    this.update();
+    void this.checkBattery();
+  }
+
+  get reason(): PauseReason | undefined {
+    return this.current;
+  }
+
+  get paused(): string | undefined {
+    const { l10n } = vscode;
+    switch (this.current) {
+      case "disabled":
+        return l10n.t("switched off");
+      case "language":
+        return l10n.t("off for {0}", vscode.window.activeTextEditor?.document.languageId ?? "");
+      case "battery":
+        return l10n.t("on battery");
+      case undefined:
+        return undefined;
+    }
+  }
+
+  dispose(): void {
+    clearInterval(this.timer);
+    for (const subscription of this.subscriptions) subscription.dispose();
+  }
+
+  private async checkBattery(): Promise<void> {
+    if (!vscode.window.state.focused && this.onBattery) return;
+    const onBattery = this.choices.pausesOnBattery && (await runsOnBattery());
+    if (onBattery === this.onBattery) return;
+    this.onBattery = onBattery;
+    this.update();
+  }
+
+  private update(): void {
+    const document = vscode.window.activeTextEditor?.document;
+    const { enabled, enabledLanguages } = readSettings(vscode.workspace.getConfiguration("jakiro", document));
+    const forLanguage =
+      document === undefined || (enabledLanguages[document.languageId] ?? enabledLanguages["*"] ?? true);
+    const battery = this.onBattery && this.choices.pausesOnBattery;
+    this.current = !enabled ? "disabled" : !forLanguage ? "language" : battery ? "battery" : undefined;
+    void vscode.commands.executeCommand("setContext", "jakiro.enabled", enabled);
+    this.onReason(this.current);
+    this.changed.fire(this.current);
+  }
+}

@@ -1,0 +1,63 @@
+import type { ConnectionState } from "./engine.ts";
+import { isPrivate } from "./privateFiles.ts";
+import type { Settings } from "./settings.ts";
+import type { NoSuggestion } from "./suggestionLog.ts";
+
+export type Trigger = "automatic" | "manual";
+
+/** What is known of the editor in which a suggestion would appear, before any text is read. */
+export interface EditorFacts {
+  readonly scheme: string;
+  /** With "/", as the URI has it. */
+  readonly path: string;
+  readonly languageId: string;
+  readonly readOnly: boolean;
+  readonly cursors: number;
+  readonly hasSelection: boolean;
+}
+
+/** Input boxes, output and old versions of files: not places in which code is written. */
+const foreignSchemes = new Set([
+  "vscode-scm",
+  "output",
+  "comment",
+  "git",
+  "gitlens",
+  "review",
+  "debug",
+  "search-editor",
+]);
+const foreignLanguages = new Set(["scminput", "log", "Log", "search-result"]);
+
+/** Closing brackets, quotes and tags, then at most the punctuation that ends or continues a statement. */
+const closersOnly = /^\s*(?:[)\]}>"'`]|<\/[\w:.-]+>)*\s*[:{;,]?\s*$/;
+
+/** Why nothing is to be suggested in this editor; a manual trigger overrides what only concerns suggestions while typing. */
+export function refusalByEditor(editor: EditorFacts, settings: Settings, trigger: Trigger): NoSuggestion | undefined {
+  const { scheme, languageId } = editor;
+  if (foreignSchemes.has(scheme) || foreignLanguages.has(languageId)) return { stage: "foreignEditor" };
+  if (editor.readOnly) return { stage: "readOnly" };
+  if (isPrivate(editor.path)) return { stage: "privateFile" };
+  if (editor.cursors > 1) return { stage: "severalCursors" };
+  if (editor.hasSelection) return { stage: "selection" };
+  if (trigger === "manual") return undefined;
+  if (!settings.enabled) return { stage: "disabled" };
+  if (!isEnabledFor(languageId, settings)) return { stage: "languageDisabled", detail: languageId };
+  return undefined;
+}
+
+function isEnabledFor(languageId: string, { enabledLanguages }: Settings): boolean {
+  return enabledLanguages[languageId] ?? enabledLanguages["*"] ?? true;
+}
+
+/** Why the engine is not worth asking. */
+export function refusalByEngine(state: ConnectionState): NoSuggestion | undefined {
+  if (state.kind === "noModel") return { stage: "noModel" };
+  if (state.kind === "stopped" || state.kind === "failed") return { stage: "engine", detail: state.message };
+  return undefined;
+}
+
+/** While typing, text behind the cursor other than closing characters means that something is being changed there. */
+export function refusalByPlace(restOfLine: string, trigger: Trigger): NoSuggestion | undefined {
+  return trigger === "manual" || closersOnly.test(restOfLine) ? undefined : { stage: "midLine" };
+}

@@ -1,0 +1,36 @@
+import * as vscode from "vscode";
+import { huggingFaceEndpoint } from "../engine/model/fetchSources.ts";
+import { firstRun } from "./firstRun.ts";
+import type { Memory } from "./measuredSpeeds.ts";
+import { downloadAddress } from "./modelText.ts";
+import { findChoices, type ModelSelection, selectModel, useChoice } from "./selectModel.ts";
+
+/** Offers to set up where no model was chosen yet: once, and in one notification. Later the status item leads there. */
+export async function offerSetUp(selection: ModelSelection, memory: Memory): Promise<void> {
+  if (selection.settings.model !== "") return;
+  await firstRun(
+    {
+      choices: () => findChoices(selection),
+      ask: (message, ...actions) => vscode.window.showInformationMessage(message, ...actions),
+      use: (choice, agreed) => useChoice(choice, agreed, selection),
+      selectModel: () => selectModel(selection),
+    },
+    memory,
+    hostOf(selection),
+    selection.l10n,
+  );
+}
+
+/** `Jakiro: Set Up`: the same list as Select Model, whose first entry is what is best here. */
+export async function setUp(selection: ModelSelection): Promise<boolean> {
+  return await selectModel(selection);
+}
+
+/** A mirror that cannot be one is complained about when something is to be downloaded. */
+function hostOf({ downloads, l10n }: ModelSelection): string {
+  try {
+    return downloads.address.host;
+  } catch {
+    return downloadAddress("", huggingFaceEndpoint, l10n).host;
+  }
+}

@@ -1,0 +1,117 @@
+import type { Localizer } from "./localizer.ts";
+
+/** Where the way from a keystroke to a suggestion can end. */
+export type Stage =
+  | "foreignEditor"
+  | "readOnly"
+  | "privateFile"
+  | "severalCursors"
+  | "selection"
+  | "editorSetting"
+  | "paused"
+  | "disabled"
+  | "languageDisabled"
+  | "noModel"
+  | "engine"
+  | "midLine"
+  | "widget"
+  | "typing"
+  | "yielded"
+  | "nothingToAdd"
+  | "internal";
+
+export interface NoSuggestion {
+  readonly stage: Stage;
+  /** A language id, or the engine's own sentence. */
+  readonly detail?: string;
+}
+
+/** A command that helps, with its button's label. */
+export interface Remedy {
+  readonly title: string;
+  readonly command: string;
+  readonly arguments?: readonly string[];
+}
+
+/** What `Why No Suggestion?` shows. */
+export interface Explanation {
+  /** Absent: a suggestion was shown, or none was asked for yet. */
+  readonly stage?: Stage;
+  readonly sentence: string;
+  readonly remedy?: Remedy;
+}
+
+/** Remembers how the last request for a suggestion ended. */
+export class SuggestionLog {
+  private last: NoSuggestion | "shown" | undefined;
+
+  shown(): void {
+    this.last = "shown";
+  }
+
+  stopped(reason: NoSuggestion): void {
+    this.last = reason;
+  }
+
+  /**
+   * The last request's end, in the user's language.
+   * @param editorSuggests VS Code's `editor.inlineSuggest.enabled`, without which nobody is asked
+   */
+  explain(l10n: Localizer, editorSuggests = true): Explanation {
+    if (!editorSuggests) return explanationOf({ stage: "editorSetting" }, l10n);
+    if (this.last === undefined)
+      return { sentence: l10n.t("No suggestion was asked for yet: type in an editor, or trigger one.") };
+    if (this.last === "shown") return { sentence: l10n.t("The last request had a suggestion.") };
+    return explanationOf(this.last, l10n);
+  }
+}
+
+function explanationOf({ stage, detail = "" }: NoSuggestion, l10n: Localizer): Explanation {
+  const trigger = { title: l10n.t("Complete Here"), command: "jakiro.completeHere" };
+  const log = { title: l10n.t("Show Log"), command: "jakiro.showLog" };
+  const toggle = { title: l10n.t("Toggle"), command: "jakiro.toggle" };
+  const explanations: Readonly<Record<Stage, Omit<Explanation, "stage">>> = {
+    foreignEditor: { sentence: l10n.t("Input boxes, output, logs and old versions of files get no suggestions.") },
+    readOnly: { sentence: l10n.t("This editor is read-only.") },
+    privateFile: {
+      sentence: l10n.t("By its name this file holds secrets; such files are never read. Rename it if it does not."),
+    },
+    severalCursors: { sentence: l10n.t("Suggestions appear at a single cursor only: press Escape to leave one.") },
+    selection: { sentence: l10n.t("Text is selected: press an arrow key, or generate code from an instruction.") },
+    editorSetting: {
+      sentence: l10n.t("Inline suggestions are switched off in the editor's settings."),
+      remedy: {
+        title: l10n.t("Open Settings"),
+        command: "workbench.action.openSettings",
+        arguments: ["editor.inlineSuggest.enabled"],
+      },
+    },
+    paused: { sentence: l10n.t("On battery, suggestions appear only when you ask for them."), remedy: trigger },
+    disabled: { sentence: l10n.t("Suggestions are switched off."), remedy: toggle },
+    languageDisabled: {
+      sentence: l10n.t("Suggestions are switched off for {0}.", detail),
+      remedy: { title: l10n.t("Toggle for This Language"), command: "jakiro.toggleLanguage" },
+    },
+    noModel: {
+      sentence: l10n.t("No model was chosen yet."),
+      remedy: { title: l10n.t("Select Model"), command: "jakiro.selectModel" },
+    },
+    engine: { sentence: detail, remedy: { title: l10n.t("Restart Engine"), command: "jakiro.restartEngine" } },
+    midLine: {
+      sentence: l10n.t("Code follows the cursor on its line; while typing, suggestions appear at line ends only."),
+      remedy: trigger,
+    },
+    widget: {
+      sentence: l10n.t("The list of suggestions replaces several lines; press Escape to close it."),
+      remedy: trigger,
+    },
+    typing: { sentence: l10n.t("You typed on before the model had answered."), remedy: trigger },
+    yielded: {
+      sentence: l10n.t("The engine ended without an answer; the next keystroke asks again."),
+      remedy: trigger,
+    },
+    nothingToAdd: { sentence: l10n.t("The model had nothing to add here."), remedy: trigger },
+    internal: { sentence: l10n.t("Something went wrong in the extension: {0}", detail), remedy: log },
+  };
+  return { stage, ...explanations[stage] };
+}

@@ -1,0 +1,85 @@
+import * as vscode from "vscode";
+import { locateModel } from "../engine/model/installed.ts";
+import type { Device, EngineConfiguration } from "../protocol/messages.ts";
+import type { LogSink } from "./engineLog.ts";
+import type { ModelSettings } from "./selectModel.ts";
+
+/** Settings that the engine process depends on. All have application scope: no workspace and no remote can set them. */
+const engineKeys = ["model", "head", "device", "engine.idleMinutes"];
+
+const defaultIdleMinutes = 10;
+
+/** What the user chose for all windows: the model, where it runs, where models come from. */
+export class UserChoices implements ModelSettings {
+  get model(): string {
+    return textOf("model");
+  }
+
+  get folders(): readonly string[] {
+    const folders = settings().get<unknown>("models.folders");
+    return Array.isArray(folders) ? folders.filter((folder) => typeof folder === "string") : [];
+  }
+
+  get mirror(): string {
+    return textOf("models.mirror");
+  }
+
+  /** The Node executable that is to run the engine; undefined for the one inside the extension. */
+  get node(): string | undefined {
+    return textOf("engine.node") || undefined;
+  }
+
+  get pausesOnBattery(): boolean {
+    return settings().get<unknown>("pauseOnBattery") !== false;
+  }
+
+  choose(model: string): Thenable<void> {
+    return settings().update("model", model, vscode.ConfigurationTarget.Global);
+  }
+
+  addFolder(path: string): Thenable<void> {
+    const folders = [...new Set([...this.folders, path])];
+    return settings().update("models.folders", folders, vscode.ConfigurationTarget.Global);
+  }
+
+  /** Whether the engine is to be told anew. */
+  concerns(event: vscode.ConfigurationChangeEvent): boolean {
+    return engineKeys.some((key) => event.affectsConfiguration(`jakiro.${key}`));
+  }
+
+  /** What the engine is to be told. In Restricted Mode it runs with the model and its own head. */
+  async engineConfiguration(log: Pick<LogSink, "info">): Promise<EngineConfiguration> {
+    const head = vscode.workspace.isTrusted ? textOf("head") : "";
+    const modelPath = await this.modelPath(log);
+    const minutes = settings().get<unknown>("engine.idleMinutes");
+    return {
+      device: deviceOf(settings().get<unknown>("device")),
+      idleMinutes: typeof minutes === "number" && minutes >= 0 ? minutes : defaultIdleMinutes,
+      ...(modelPath === undefined ? {} : { modelPath }),
+      ...(head === "" ? {} : { head }),
+    };
+  }
+
+  private async modelPath(log: Pick<LogSink, "info">): Promise<string | undefined> {
+    if (this.model === "") return undefined;
+    try {
+      return (await locateModel(this.model)).path;
+    } catch (error) {
+      log.info((error as Error).message);
+      return undefined;
+    }
+  }
+}
+
+function settings(): vscode.WorkspaceConfiguration {
+  return vscode.workspace.getConfiguration("jakiro");
+}
+
+function textOf(key: string): string {
+  const value = settings().get<unknown>(key);
+  return typeof value === "string" ? value.trim() : "";
+}
+
+function deviceOf(value: unknown): Device {
+  return value === "cpu" || value === "gpu" ? value : "auto";
+}

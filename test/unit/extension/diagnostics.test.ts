@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { catalogue } from "../../../src/engine/model/catalogue.ts";
+import { type DiagnosticFacts, diagnosticsText } from "../../../src/extension/diagnosticsText.ts";
+import { diskItemText, totalText } from "../../../src/extension/diskText.ts";
+import { menuItems } from "../../../src/extension/menuItems.ts";
+import { withoutCredentials, withoutHomePaths } from "../../../src/extension/privatePaths.ts";
+import { english } from "./localizer.ts";
+import { model } from "./panelSample.ts";
+
+const home = "/home/ada.l";
+
+function text(changes: Partial<DiagnosticFacts> = {}): string {
+  return diagnosticsText({
+    versions: { Jakiro: "0.1.0" },
+    machine: { system: "linux" },
+    settings: {},
+    engine: { kind: "ready", model: model(), busy: false },
+    diagnosis: undefined,
+    errors: [],
+    logLines: [],
+    homes: [home],
+    ...changes,
+  });
+}
+
+describe("diagnostics", () => {
+  it("say what a report of a fault needs", () => {
+    const report = text({
+      settings: { "jakiro.maxTokens": 64, "jakiro.enabledLanguages": { "*": false } },
+      diagnosis: { threads: 2 },
+      errors: [{ at: new Date(0), message: "The engine ended." }],
+      logLines: ["one", "two"],
+    });
+    for (const part of [
+      "- Jakiro: 0.1.0",
+      "- system: linux",
+      "- jakiro.maxTokens: 64",
+      '- jakiro.enabledLanguages: {"*":false}',
+      '"name": "qwen2.5-coder-0.5b-instruct"',
+      '"threads": 2',
+      "1970-01-01T00:00:00.000Z The engine ended.",
+      "one\ntwo",
+    ]) {
+      assert.ok(report.includes(part), `${part} in ${report}`);
+    }
+    assert.match(text(), /defaults\n\nnone\n/);
+    assert.match(text(), /It did not answer/);
+  });
+
+  it("keep the last lines of a long log and no more", () => {
+    const report = text({ logLines: Array.from({ length: 500 }, (_, index) => `line ${index}.`) });
+    assert.ok(report.includes("line 499."));
+    assert.ok(!report.includes("line 400."));
+  });
+
+  it("leave out every path below the home directory, wherever it stands", () => {
+    const secret = `${home}/Secret Project/merger.py`;
+    const report = text({
+      settings: { "jakiro.model": secret, "jakiro.models.folders": [`${home}/Secret Models`] },
+      engine: { kind: "failed", name: secret, message: `${secret} is damaged.` },
+      diagnosis: { folders: { models: secret } },
+      errors: [{ at: new Date(0), message: `ENOENT, open '${secret}'` }],
+      logLines: [`opened ${secret}`, `file://${home}/Secret%20Project/merger.py`],
+    });
+    assert.doesNotMatch(report, /Secret|merger|ada/);
+    assert.ok(report.includes("'~/…'"), report);
+  });
+
+  const paths: [string, string, string][] = [
+    ["a path ends at a quote", `open '${home}/a b/c' failed`, "open '~/…' failed"],
+    ["the home itself", `in ${home}`, "in ~/…"],
+    ["another user's name that begins alike", "/home/ada.lovelace/x", "/home/ada.lovelace/x"],
+    ["what lies outside stays", "/usr/bin/node", "/usr/bin/node"],
+  ];
+  for (const [name, given, expected] of paths) {
+    it(`shorten paths: ${name}`, () => assert.equal(withoutHomePaths(given, [home]), expected));
+  }
+
+  it("know Windows paths in any spelling", () => {
+    const homes = ["C:\\Users\\Ada L"];
+    for (const path of [
+      "C:\\Users\\Ada L\\Secret",
+      "c:\\users\\ada l\\Secret",
+      JSON.stringify("C:\\Users\\Ada L\\Secret").slice(1, -1),
+      "C:/Users/Ada L/Secret",
+      "file:///C:/Users/Ada%20L/Secret",
+    ]) {
+      const cleaned = withoutHomePaths(path, homes);
+      assert.doesNotMatch(cleaned, /Ada|Secret/i, cleaned);
+    }
+    assert.equal(withoutHomePaths("/a/b", ["/"]), "/a/b");
+  });
+
+  it("keep an address's host and not its password or query", () => {
+    assert.equal(withoutCredentials("https://me:pw@host/x?token=1 ok"), "https://…@host/x?… ok");
+    assert.doesNotMatch(text({ settings: { "jakiro.models.mirror": "https://me:pw@host" } }), /pw/);
+  });
+});
+
+describe("quick menu", () => {
+  const commands = (...args: Parameters<typeof menuItems>) => menuItems(...args).map(({ command }) => command);
+  const ready = { kind: "ready", model: model(), busy: false } as const;
+
+  it("leads to set-up and nothing that needs a model before there is one", () => {
+    const offered = commands({ engine: { kind: "noModel" }, enabled: true }, english);
+    assert.deepEqual(offered, ["jakiro.setUp", "jakiro.showLog", "jakiro.copyDiagnostics"]);
+  });
+
+  it("offers to restart first where the engine failed", () => {
+    for (const engine of [
+      { kind: "failed", name: "m", message: "x" },
+      { kind: "stopped", message: "x" },
+    ] as const) {
+      const offered = commands({ engine, enabled: true }, english);
+      assert.equal(offered[0], "jakiro.restartEngine");
+      assert.equal(new Set(offered).size, offered.length);
+      assert.ok(!offered.includes("jakiro.releaseMemory"));
+    }
+  });
+
+  it("releases memory only where a model is loaded, and says which way the switch goes", () => {
+    assert.ok(commands({ engine: ready, enabled: true }, english).includes("jakiro.releaseMemory"));
+    const label = (enabled: boolean) => menuItems({ engine: ready, enabled }, english)[0]?.label;
+    assert.match(label(true)!, /Off$/);
+    assert.match(label(false)!, /On$/);
+  });
+});
+
+describe("manage models", () => {
+  const item = (changes: object) =>
+    ({ kind: "model", model: catalogue[0], name: "m", paths: [], bytes: 5e8, ...changes }) as const;
+
+  it("says what removing costs", () => {
+    const say = (changes: object, current = "") =>
+      diskItemText(item(changes) as Parameters<typeof diskItemText>[0], current, english);
+    assert.match(say({}).detail, /downloaded again/);
+    assert.match(say({}, catalogue[0]!.name).detail, /model in use/);
+    assert.match(say({ kind: "packed" }).detail, /made again/);
+    assert.match(say({ bytes: 0 }).description, /shared with another program/);
+    assert.equal(say({ kind: "partial", bytes: 2e6 }).description, "2 MB");
+    assert.equal(
+      totalText([item({}), item({ bytes: 7e8 })] as Parameters<typeof totalText>[0], english),
+      "Jakiro uses 1.2 GB of disk space",
+    );
+  });
+});

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { type NoSuggestion, SuggestionLog } from "../../../src/extension/suggestionLog.ts";
+
+const english = { t: (message: string, ...values: (string | number)[]) => message.replace("{0}", String(values[0])) };
+
+describe("SuggestionLog", () => {
+  it("knows of the last request only", () => {
+    const log = new SuggestionLog();
+    assert.match(log.explain(english).sentence, /asked for yet/);
+    log.stopped({ stage: "noModel" });
+    assert.equal(log.explain(english).remedy?.command, "jakiro.selectModel");
+    log.shown();
+    assert.equal(log.explain(english).stage, undefined);
+  });
+
+  it("blames the editor's own setting first", () => {
+    const log = new SuggestionLog();
+    log.shown();
+    const { stage, remedy } = log.explain(english, false);
+    assert.equal(stage, "editorSetting");
+    assert.deepEqual(remedy?.arguments, ["editor.inlineSuggest.enabled"]);
+  });
+
+  it("names the language and repeats the engine's sentence", () => {
+    const log = new SuggestionLog();
+    log.stopped({ stage: "languageDisabled", detail: "python" });
+    assert.match(log.explain(english).sentence, /python/);
+    log.stopped({ stage: "engine", detail: "The disk is full." });
+    assert.equal(log.explain(english).sentence, "The disk is full.");
+  });
+
+  const curable: readonly (readonly [NoSuggestion["stage"], string])[] = [
+    ["paused", "jakiro.completeHere"],
+    ["disabled", "jakiro.toggle"],
+    ["languageDisabled", "jakiro.toggleLanguage"],
+    ["engine", "jakiro.restartEngine"],
+    ["midLine", "jakiro.completeHere"],
+    ["typing", "jakiro.completeHere"],
+    ["nothingToAdd", "jakiro.completeHere"],
+    ["internal", "jakiro.showLog"],
+  ];
+  for (const [stage, command] of curable)
+    it(`offers ${command} against ${stage}`, () => {
+      const log = new SuggestionLog();
+      log.stopped({ stage });
+      assert.equal(log.explain(english).remedy?.command, command);
+    });
+});
