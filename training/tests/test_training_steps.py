@@ -231,7 +231,7 @@ def test_stream_reads_new_shards_first(toy_data):
     [(0, 0.0, 1 / WARM_UP_STEPS), (WARM_UP_STEPS, 0.5, 1.0), (9999, 0.85, 0.525), (9999, 1.0, 0.05)],
 )
 def test_learning_rate(step, progress, share):
-    assert learning_rate(2.0, step, progress) == pytest.approx(2.0 * share)
+    assert learning_rate(2.0, step, progress, 0.3) == pytest.approx(2.0 * share)
 
 
 def test_budget_is_one_of_minutes_and_steps(toy_data, tmp_path):

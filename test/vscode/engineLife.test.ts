@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import * as vscode from "vscode";
+import type { Ctx } from "../../src/extension/ctx.ts";
+import { accept, closeAll, newFunction, open, ready, suggest, until } from "./extension.ts";
+
+describe("the engine's life", () => {
+  let ctx: Ctx;
+  before(async () => {
+    ctx = await ready();
+  });
+  afterEach(closeAll);
+
+  async function processId(): Promise<number> {
+    const diagnosis = (await ctx.engine.diagnose()) as { readonly process: { readonly processId: number } } | undefined;
+    return diagnosis!.process.processId;
+  }
+
+  async function completes(): Promise<void> {
+    const before = newFunction();
+    const editor = await open(`${before}¦`);
+    await suggest(ctx);
+    await accept();
+    await until("a suggestion is inserted", () => editor.document.getText() !== before);
+  }
+
+  it("runs outside of the extension host, on a Node that is not the editor's own", async () => {
+    assert.notEqual(await processId(), process.pid);
+    const lines = await ctx.journal.lastLines();
+    assert.ok(lines.some((line) => /Engine runtime: .*node/i.test(line)));
+  });
+
+  it("comes back when it was killed in the middle of a request, which then ends without an answer", async () => {
+    const pid = await processId();
+    const request = ctx.engine.complete(
+      { prefix: "function f() {\n", suffix: "", snippets: [], priority: "typed", maxTokens: 1000 },
+      new vscode.CancellationTokenSource().token,
+    );
+    process.kill(pid, "SIGKILL");
+    const result = await request;
+    assert.ok(result === undefined || result.texts.length > 0);
+    await completes();
+    assert.notEqual(await processId(), pid);
+  });
+
+  it("starts anew on request", async () => {
+    const pid = await processId();
+    await vscode.commands.executeCommand("jakiro.restartEngine");
+    await completes();
+    assert.notEqual(await processId(), pid);
+  });
+
+  it("gives its memory back on request and loads the model again for the next suggestion", async () => {
+    await vscode.commands.executeCommand("jakiro.releaseMemory");
+    await until("the weights are released", () => ctx.engine.state.kind === "released");
+    await completes();
+    assert.equal(ctx.engine.state.kind, "ready");
+  });
+
+  it("reports a model that cannot be loaded, keeps the old one, and returns to it", async () => {
+    const settings = vscode.workspace.getConfiguration("jakiro");
+    const model = settings.get<string>("model")!;
+    const bad = vscode.Uri.joinPath(vscode.workspace.workspaceFolders![0]!.uri, "total.py").fsPath;
+    await settings.update("model", bad, vscode.ConfigurationTarget.Global);
+    try {
+      await until("the failure is reported", () => ctx.engine.state.kind === "failed");
+      assert.match(ctx.journal.errors.at(-1)!.message, /total\.py is not a GGUF file/);
+    } finally {
+      await settings.update("model", model, vscode.ConfigurationTarget.Global);
+    }
+    await until("the model serves again", () => ctx.engine.state.kind === "ready");
+    await completes();
+  });
+
+  it("is not told of a model that a workspace names", async () => {
+    const settings = vscode.workspace.getConfiguration("jakiro");
+    const before = ctx.choices.model;
+    for (const key of ["model", "engine.node", "models.mirror", "head"]) {
+      await assert.rejects(async () => settings.update(key, "/elsewhere", vscode.ConfigurationTarget.Workspace));
+    }
+    const file = vscode.Uri.joinPath(vscode.workspace.workspaceFolders![0]!.uri, ".vscode", "settings.json");
+    const values = {
+      "jakiro.model": "/elsewhere",
+      "jakiro.engine.node": "/elsewhere",
+      "jakiro.enabledLanguages": { go: false },
+    };
+    await vscode.workspace.fs.writeFile(file, Buffer.from(JSON.stringify(values)));
+    const languages = () =>
+      vscode.workspace.getConfiguration("jakiro").get<Record<string, boolean>>("enabledLanguages");
+    await until("the workspace's settings are read", () => languages()?.["go"] === false);
+    assert.equal(ctx.choices.model, before);
+    assert.equal(ctx.choices.node, undefined);
+    await vscode.workspace.fs.delete(file);
+    await until("the workspace's settings are gone", () => languages()?.["go"] === undefined);
+  });
+});

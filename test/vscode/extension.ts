@@ -1,0 +1,95 @@
+import * as vscode from "vscode";
+import type { Ctx } from "../../src/extension/ctx.ts";
+
+const id = "jakiro.jakiro";
+
+/** The extension under test, activated. */
+export async function jakiro(): Promise<Ctx> {
+  const extension = vscode.extensions.getExtension<Ctx>(id);
+  if (extension === undefined) throw new Error(`The extension ${id} is not installed here.`);
+  return await extension.activate();
+}
+
+/** The extension with its model in memory. */
+export async function ready(): Promise<Ctx> {
+  const ctx = await jakiro();
+  await until("a model is configured", () => ctx.engine.state.kind !== "noModel");
+  if (ctx.engine.state.kind !== "ready") await ctx.engine.diagnose();
+  await ctx.engine.warm({ prefix: "x", suffix: "", snippets: [] }, new vscode.CancellationTokenSource().token);
+  await until("the model is loaded", () => ctx.engine.state.kind === "ready");
+  return ctx;
+}
+
+let functions = 0;
+
+/** The beginning of a function that no cache knows. */
+export function newFunction(): string {
+  functions += 1;
+  return `function f${functions}() {\n`;
+}
+
+/** Opens new text of a language in an editor, the cursor where "¦" stands. */
+export async function open(content: string, language = "typescript"): Promise<vscode.TextEditor> {
+  const offset = content.indexOf("¦");
+  const document = await vscode.workspace.openTextDocument({ language, content: content.replace("¦", "") });
+  const editor = await vscode.window.showTextDocument(document);
+  const cursor = document.positionAt(offset < 0 ? document.getText().length : offset);
+  editor.selection = new vscode.Selection(cursor, cursor);
+  return editor;
+}
+
+/** Types as a person does: through the editor's own handling of a key. */
+export async function type(text: string): Promise<void> {
+  for (const character of text) await vscode.commands.executeCommand("type", { text: character });
+}
+
+/** Types, and waits until the extension has answered what the editor asked for it. */
+export async function typed(ctx: Ctx, text: string): Promise<void> {
+  const { completer } = ctx.completions;
+  const before = completer.figures.asked;
+  await type(text);
+  await until("the editor asks for a suggestion", () => completer.figures.asked > before);
+  await until("the last keystroke is answered", () => completer.isIdleFor(400));
+}
+
+/** Triggers a suggestion and waits until the provider has answered. */
+export async function suggest(ctx: Ctx): Promise<void> {
+  // What is shown already would only be shown again.
+  await vscode.commands.executeCommand("editor.action.inlineSuggest.hide");
+  const answered = nextAnswer(ctx);
+  await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+  await answered;
+  await shown();
+}
+
+export async function accept(): Promise<void> {
+  await vscode.commands.executeCommand("editor.action.inlineSuggest.commit");
+}
+
+/** Resolves when the next request for a suggestion has been answered. */
+export function nextAnswer(ctx: Ctx): Promise<void> {
+  return new Promise((resolve) => {
+    const listener = ctx.completions.onAnswered(() => {
+      listener.dispose();
+      resolve();
+    });
+  });
+}
+
+/** The editor draws a suggestion a moment after it was returned, and tells nobody. */
+export function shown(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 150));
+}
+
+export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`Waited in vain until ${what}.`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export async function closeAll(): Promise<void> {
+  await vscode.commands.executeCommand("workbench.action.revertAndCloseActiveEditor");
+  await vscode.commands.executeCommand("workbench.action.closeAllEditors");
+}

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import * as vscode from "vscode";
+import type { Ctx } from "../../src/extension/ctx.ts";
+import { recital } from "../workbench/recitalModel.ts";
+import { accept, closeAll, nextAnswer, open, ready, shown, suggest, type, typed, until } from "./extension.ts";
+
+const whole = recital.join("").trimEnd();
+
+describe("ghost text", () => {
+  let ctx: Ctx;
+  before(async () => {
+    ctx = await ready();
+  });
+  afterEach(closeAll);
+
+  const requests = () => ctx.completions.completer.figures.requests;
+  const textOf = (editor: vscode.TextEditor) => editor.document.getText();
+
+  async function accepted(editor: vscode.TextEditor, before: string): Promise<string> {
+    await accept();
+    await until("the suggestion is inserted", () => textOf(editor) !== before);
+    return textOf(editor);
+  }
+
+  it("appears on request and is inserted when accepted", async () => {
+    const editor = await open("function f() {\n¦\n}\n");
+    await suggest(ctx);
+    assert.equal(await accepted(editor, textOf(editor)), `function f() {\n${whole}\n}\n`);
+  });
+
+  it("appears while typing, and goes on from what was typed", async () => {
+    const editor = await open("function f() {\n¦");
+    await typed(ctx, " const ans");
+    await shown();
+    assert.equal(await accepted(editor, textOf(editor)), `function f() {\n${whole}`);
+  });
+
+  it("asks the engine nothing more while the user types what it suggests", async () => {
+    const editor = await open("function g() {\n¦");
+    await suggest(ctx);
+    const before = requests();
+    for (const character of " const answer") {
+      const answered = nextAnswer(ctx);
+      await type(character);
+      await answered;
+    }
+    assert.equal(requests(), before);
+    await shown();
+    assert.equal(await accepted(editor, textOf(editor)), `function g() {\n${whole}`);
+  });
+
+  it("goes on across a line break that was typed", async () => {
+    const [first] = recital;
+    const editor = await open("function h() {\n¦");
+    await suggest(ctx);
+    const before = requests();
+    const rest = first!.trimEnd().slice(1);
+    await vscode.commands.executeCommand("type", { text: ` ${rest}` });
+    await editor.edit((edit) => edit.insert(editor.selection.active, "\n"));
+    await suggest(ctx);
+    // A manual trigger wants alternatives, which the cache has for the place it was asked at.
+    assert.ok(requests() <= before + 1);
+    assert.equal(await accepted(editor, textOf(editor)), `function h() {\n${whole}`);
+  });
+
+  it("keeps the document's line ends", async () => {
+    const editor = await open("function f() {\r\n¦\r\n}\r\n");
+    await editor.edit((edit) => edit.setEndOfLine(vscode.EndOfLine.CRLF));
+    const cursor = new vscode.Position(1, 0);
+    editor.selection = new vscode.Selection(cursor, cursor);
+    await suggest(ctx);
+    const expected = `function f() {\n${whole}\n}\n`.replaceAll("\n", "\r\n");
+    assert.equal(await accepted(editor, textOf(editor)), expected);
+  });
+
+  it("leaves emoji and combining characters before the cursor as they are", async () => {
+    const before = 'const s = "🙂 e\u0301 👩‍👩‍👧";\n';
+    const editor = await open(`${before}¦`);
+    await suggest(ctx);
+    assert.equal(await accepted(editor, textOf(editor)), before + whole);
+  });
+
+  it("appears in a file of 100,000 lines, with little work on the editor's side", async () => {
+    const line = "const value = compute(first, second);\n";
+    const editor = await open(`${line.repeat(50_000)}¦\n${line.repeat(50_000)}`);
+    const start = performance.now();
+    const answered = nextAnswer(ctx);
+    await type("c");
+    await answered;
+    assert.ok(performance.now() - start < 10_000);
+    const { asked } = ctx.completions.completer.figures;
+    assert.ok(asked > 0);
+    assert.equal(editor.document.lineCount, 100_002);
+  });
+
+  it("does not appear for several cursors or a selection", async () => {
+    const editor = await open("a();\nb();\n¦");
+    const places = [new vscode.Position(0, 4), new vscode.Position(1, 4)];
+    editor.selections = places.map((place) => new vscode.Selection(place, place));
+    const before = requests();
+    await type(" ");
+    await shown();
+    editor.selection = new vscode.Selection(places[0]!, places[1]!);
+    await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+    await shown();
+    assert.equal(requests(), before);
+  });
+
+  it("appears in a notebook's cell, with the cells before it as context", async () => {
+    const cell = (text: string) => new vscode.NotebookCellData(vscode.NotebookCellKind.Code, text, "typescript");
+    const notebook = await vscode.workspace.openNotebookDocument(
+      "interactive",
+      new vscode.NotebookData([cell("function f() {\n const ans"), cell("")]),
+    );
+    await vscode.window.showNotebookDocument(notebook);
+    const document = notebook.cellAt(0).document;
+    const items = await vscode.commands.executeCommand<unknown>("vscode.executeDocumentSymbolProvider", document.uri);
+    assert.ok(items === undefined || Array.isArray(items));
+    const token = new vscode.CancellationTokenSource().token;
+    const context = {
+      triggerKind: vscode.InlineCompletionTriggerKind.Invoke,
+      selectedCompletionInfo: undefined,
+      requestUuid: "",
+      requestIssuedDateTime: 0,
+      earliestShownDateTime: 0,
+    };
+    const found = await ctx.completions.provideInlineCompletionItems(
+      document,
+      new vscode.Position(1, 10),
+      context,
+      token,
+    );
+    assert.ok(found.length > 0, JSON.stringify(ctx.completions.log.explain(vscode.l10n)));
+  });
+});

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import * as vscode from "vscode";
+import type { Ctx } from "../../src/extension/ctx.ts";
+import { accept, closeAll, newFunction, open, ready, suggest, typed, until } from "./extension.ts";
+
+describe("settings", () => {
+  let ctx: Ctx;
+  before(async () => {
+    ctx = await ready();
+  });
+  afterEach(async () => {
+    for (const key of ["enabled", "enabledLanguages", "multiline", "maxTokens"]) {
+      await vscode.workspace.getConfiguration("jakiro").update(key, undefined, vscode.ConfigurationTarget.Global);
+    }
+    await closeAll();
+  });
+
+  const set = (key: string, value: unknown) =>
+    vscode.workspace.getConfiguration("jakiro").update(key, value, vscode.ConfigurationTarget.Global);
+  const reason = () => ctx.completions.log.explain(vscode.l10n).stage;
+
+  async function afterTyping(): Promise<string | undefined> {
+    await open(`${newFunction()}¦`);
+    await typed(ctx, " ");
+    return reason();
+  }
+
+  it("switch suggestions off and on without a reload", async () => {
+    await vscode.commands.executeCommand("jakiro.toggle");
+    assert.equal(await afterTyping(), "disabled");
+    assert.equal(ctx.pause.reason, "disabled");
+    await closeAll();
+    await vscode.commands.executeCommand("jakiro.toggle");
+    assert.equal(await afterTyping(), undefined);
+  });
+
+  it("switch them off for the language of the editor", async () => {
+    await open("x¦", "python");
+    await vscode.commands.executeCommand("jakiro.toggleLanguage");
+    await until("the language is off", () => ctx.pause.reason === "language");
+    await typed(ctx, " ");
+    assert.equal(reason(), "languageDisabled");
+    await closeAll();
+    assert.equal(await afterTyping(), undefined);
+  });
+
+  it("limit a suggestion's length", async () => {
+    await set("maxTokens", 3);
+    const before = newFunction();
+    const editor = await open(`${before}¦`);
+    await suggest(ctx);
+    await accept();
+    await until("the suggestion is inserted", () => editor.document.getText() !== before);
+    assert.equal(editor.document.getText(), `${before} const answer =`);
+  });
+
+  it("explain why there is no suggestion", async () => {
+    await set("enabled", false);
+    assert.equal(await afterTyping(), "disabled");
+    const { sentence, remedy } = ctx.completions.log.explain(vscode.l10n);
+    assert.match(sentence, /switched off/);
+    assert.equal(remedy?.command, "jakiro.toggle");
+  });
+});

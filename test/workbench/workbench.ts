@@ -1,0 +1,155 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { type WorkbenchTools, workbenchTools } from "./tools.ts";
+
+export interface WorkbenchOptions {
+  /** The user's settings beside those that keep the workbench quiet. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Variables of the server, its extension hosts and the engines they start. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface WindowOptions {
+  readonly folder: string;
+  /** Folder of an extension that is run from its sources' build. */
+  readonly extension?: string;
+  /** A module whose `run` the extension host calls; its promise decides how the window's `exit` resolves. */
+  readonly tests?: string;
+}
+
+export interface WorkbenchWindow {
+  readonly page: Page;
+  /** Exit code of the tests; log lines come before. */
+  readonly exit: Promise<number>;
+  /** What the window's code wrote to its console, errors included. */
+  readonly log: string[];
+}
+
+/** No welcome, no updates, no chat, no network: what is seen and measured is the extension. */
+const quietSettings = {
+  "telemetry.telemetryLevel": "off",
+  "update.mode": "none",
+  "extensions.autoCheckUpdates": false,
+  "extensions.ignoreRecommendations": true,
+  "workbench.startupEditor": "none",
+  "workbench.enableExperiments": false,
+  "chat.disableAIFeatures": true,
+  "security.workspace.trust.enabled": false,
+  "git.enabled": false,
+  "editor.fontFamily": "monospace",
+  "window.restoreWindows": "none",
+};
+
+const startDeadlineMs = 60_000;
+
+/** A real VS Code: its server on this machine, its windows in a headless browser. Everything it writes is gone when it is closed. */
+export class Workbench {
+  private browser: Browser | undefined;
+
+  private constructor(
+    private readonly tools: WorkbenchTools,
+    private readonly server: ChildProcess,
+    readonly port: number,
+    /** Holds the user's settings, extensions and logs. */
+    readonly dataFolder: string,
+    readonly serverLog: string[],
+  ) {}
+
+  static async start({ settings = {}, env = {} }: WorkbenchOptions = {}): Promise<Workbench> {
+    const tools = workbenchTools();
+    const dataFolder = mkdtempSync(join(tmpdir(), "jakiro-workbench-"));
+    const user = join(dataFolder, "data", "User");
+    mkdirSync(user, { recursive: true });
+    writeFileSync(join(user, "settings.json"), JSON.stringify({ ...quietSettings, ...settings }));
+    const port = await freePort();
+    const argv = ["--host", "127.0.0.1", "--port", String(port), "--without-connection-token"];
+    argv.push("--accept-server-license-terms", "--enable-smoke-test-driver", "--telemetry-level", "off");
+    argv.push("--server-data-dir", dataFolder);
+    const server = spawn(tools.node, [tools.server, ...argv], {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const log: string[] = [];
+    const listening = new Promise<void>((resolve, reject) => {
+      const hear = (chunk: Buffer) => {
+        log.push(String(chunk));
+        if (/Extension host agent listening|available at/.test(String(chunk))) resolve();
+      };
+      server.stdout.on("data", hear);
+      server.stderr.on("data", hear);
+      server.once("exit", (code) => reject(new Error(`VS Code's server ended with ${code}:\n${log.join("")}`)));
+      setTimeout(() => reject(new Error(`VS Code's server did not start:\n${log.join("")}`)), startDeadlineMs).unref();
+    });
+    const workbench = new Workbench(tools, server, port, dataFolder, log);
+    try {
+      await listening;
+    } catch (error) {
+      await workbench.close();
+      throw error;
+    }
+    return workbench;
+  }
+
+  /** Runs one of the server's own commands, such as installing a VSIX, before windows are opened. */
+  async serverCommand(argv: readonly string[]): Promise<string> {
+    const child = spawn(this.tools.node, [this.tools.server, "--server-data-dir", this.dataFolder, ...argv], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const output: string[] = [];
+    child.stdout.on("data", (chunk) => output.push(String(chunk)));
+    child.stderr.on("data", (chunk) => output.push(String(chunk)));
+    const [code] = await once(child, "close");
+    if (code !== 0) throw new Error(`VS Code's server ended with ${code}:\n${output.join("")}`);
+    return output.join("");
+  }
+
+  /** Opens a window of its own session: nothing but the server's data is shared with other windows. */
+  async open({ folder, extension, tests }: WindowOptions): Promise<WorkbenchWindow> {
+    this.browser ??= await chromium.launch({
+      executablePath: this.tools.browser,
+      args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
+    });
+    const page = await this.browser.newPage({ viewport: { width: 1280, height: 800 } });
+    const log: string[] = [];
+    await page.exposeFunction("codeAutomationLog", (level: string, args: unknown[]) =>
+      log.push(`${level} ${args.join(" ")}`),
+    );
+    const exit = new Promise<number>((resolve) => {
+      void page.exposeFunction("codeAutomationExit", (code: number) => resolve(code));
+    });
+    const remote = `vscode-remote://127.0.0.1:${this.port}`;
+    const payload = [
+      ["skipWelcome", "true"],
+      ...(extension === undefined ? [] : [["extensionDevelopmentPath", `${remote}${extension}`]]),
+      ...(tests === undefined ? [] : [["extensionTestsPath", `${remote}${tests}`]]),
+    ];
+    const query = new URLSearchParams({ folder, payload: JSON.stringify(payload) });
+    await page.goto(`http://127.0.0.1:${this.port}/?${query}`);
+    return { page, exit, log };
+  }
+
+  async close(): Promise<void> {
+    await this.browser?.close();
+    if (this.server.exitCode === null && this.server.signalCode === null) {
+      const ended = once(this.server, "exit");
+      this.server.kill("SIGKILL");
+      await ended;
+    }
+    rmSync(this.dataFolder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
