@@ -1,3 +1,4 @@
+import { CancellationToken } from "vscode-jsonrpc/node";
 import { cursorFacts } from "../engine/completion/facts.ts";
 import type { Snippet } from "../protocol/messages.ts";
 import type { Token } from "./cancellation.ts";
@@ -26,6 +27,10 @@ export interface Ask {
   readonly path: string | undefined;
   /** Pieces of other files, best first. */
   snippets(): readonly Snippet[];
+  /** Whether the user is still where this was asked, with nothing changed. */
+  isCurrent(): boolean;
+  /** Asks the editor to ask again, because there is an answer now. */
+  offerAgain(): void;
 }
 
 export interface AskedPlace {
@@ -55,7 +60,10 @@ export interface CompletionFigures {
 
 /** After this time complete lines are shown although more may come. */
 const patienceMs = 300;
-/** A request for which nobody waits any more is given up after this time. */
+/**
+ * A request for which nobody waits any more is looked at after this time: given up where the user has gone elsewhere. VS Code
+ * (1.139) waits 750 ms before it shows its own list instead; whoever sits there still gets the suggestion when it comes.
+ */
 const abandonMs = 300;
 const manualAlternatives = 3;
 
@@ -214,7 +222,7 @@ export class Completer {
 
   private async arrival(flight: InFlight, ask: Ask, state: DocumentState, token: Token): Promise<Arrival | NoArrival> {
     const arrival = await flight.arrival(state, token, patienceOf(ask));
-    if (arrival === "cancelled") this.abandonLater(flight);
+    if (arrival === "cancelled") this.abandonLater(flight, ask, state);
     if (typeof arrival !== "object") return arrival;
     if (!this.returned.has(flight)) {
       this.debounce.answered(this.clock.now() - flight.startedAt);
@@ -232,9 +240,20 @@ export class Completer {
     return arrival;
   }
 
-  private abandonLater(flight: InFlight): void {
+  private abandonLater(flight: InFlight, ask: Ask, state: DocumentState): void {
     this.stopAbandoning?.();
-    this.stopAbandoning = this.clock.after(abandonMs, () => flight.cancel());
+    this.stopAbandoning = this.clock.after(abandonMs, () => {
+      if (ask.isCurrent()) void this.offerLate(flight, ask, state);
+      else flight.cancel();
+    });
+  }
+
+  private async offerLate(flight: InFlight, ask: Ask, state: DocumentState): Promise<void> {
+    const turn = this.turn;
+    const arrival = await flight.arrival(state, CancellationToken.None, patienceOf(ask));
+    // What was asked for an earlier keystroke may turn out to be of no use: then the engine is asked for this one.
+    const isWorthIt = arrival === "diverged" || (typeof arrival === "object" && arrival.texts.length > 0);
+    if (isWorthIt && turn === this.turn && ask.isCurrent()) ask.offerAgain();
   }
 
   /** Keeps a finished completion for its own state and for those after the parts of it that were shown before. */

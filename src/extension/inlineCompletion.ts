@@ -32,6 +32,8 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
   private model: string | undefined;
   /** Reading them anew takes longer than all else that a keystroke needs of the editor. */
   private settings = new WeakMap<vscode.TextDocument, { readonly languageId: string; readonly settings: Settings }>();
+  /** The editor asks because we said that there is an answer now, not because the user wants alternatives. */
+  private offersAgain = false;
   /** While true, suggestions appear only when they are asked for. */
   isPaused = false;
 
@@ -85,7 +87,7 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
     token: vscode.CancellationToken,
   ): Promise<vscode.InlineCompletionItem[]> {
     const selected = selectedText(context);
-    const isManual = context.triggerKind === vscode.InlineCompletionTriggerKind.Invoke;
+    const isManual = context.triggerKind === vscode.InlineCompletionTriggerKind.Invoke && !this.offersAgain;
     const settings = this.settingsFor(document);
     const ask: Ask = {
       editor: editorFacts(document),
@@ -95,12 +97,23 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
       read: () => (selected === "unusable" ? undefined : read(document, position, selected)),
       path: pathInWorkspace(document.uri),
       snippets: () => this.gathering.snippetsFor(placeAt(document, position)),
+      isCurrent: isCurrent(document, position),
+      offerAgain: () => void this.offerAgain(),
     };
     const offer = await this.completer.provide(ask, token);
     const wanted = offer !== undefined && !token.isCancellationRequested && selected !== "unusable";
     const items = wanted ? this.items(offer, document, position, selected) : [];
     this.answered.fire(items.length);
     return items;
+  }
+
+  private async offerAgain(): Promise<void> {
+    this.offersAgain = true;
+    try {
+      await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+    } finally {
+      this.offersAgain = false;
+    }
   }
 
   private items(
@@ -184,6 +197,15 @@ function editorFacts(document: vscode.TextDocument): EditorFacts {
     readOnly: vscode.workspace.fs.isWritableFileSystem(document.uri.scheme) === false,
     cursors: selections.length,
     hasSelection: selections.some((selection) => !selection.isEmpty),
+  };
+}
+
+/** Whether the cursor still stands there, in the same text. */
+function isCurrent(document: vscode.TextDocument, position: vscode.Position): () => boolean {
+  const { version } = document;
+  return () => {
+    const editor = vscode.window.activeTextEditor;
+    return editor?.document === document && document.version === version && editor.selection.active.isEqual(position);
   };
 }
 

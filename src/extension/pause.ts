@@ -41,16 +41,13 @@ export class Pause implements PauseSource, vscode.Disposable {
 
   get paused(): string | undefined {
     const { l10n } = vscode;
-    switch (this.current) {
-      case "disabled":
-        return l10n.t("switched off");
-      case "language":
-        return l10n.t("off for {0}", vscode.window.activeTextEditor?.document.languageId ?? "");
-      case "battery":
-        return l10n.t("on battery");
-      case undefined:
-        return undefined;
-    }
+    const language = vscode.window.activeTextEditor?.document.languageId ?? "";
+    const words: Readonly<Record<PauseReason, string>> = {
+      disabled: l10n.t("switched off"),
+      language: l10n.t("off for {0}", language),
+      battery: l10n.t("on battery"),
+    };
+    return this.current && words[this.current];
   }
 
   dispose(): void {

@@ -1,13 +1,13 @@
-"""Conversations in the catalogue models' chat formats, by transformers' apply_chat_template and reference tokenizers."""
+"""Conversations in the catalogue models' chat formats, by transformers' apply_chat_template."""
 
 import json
+import re
 from pathlib import Path
 
 import gguf
+from tokenizer_fixtures import QWEN, SMOLLM, qwen, smollm
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
-
-from tokenizer_fixtures import QWEN, SMOLLM, qwen, smollm
 
 CONVERSATIONS = [
     {"system": "You write code.", "user": "Write a function that adds two numbers."},
@@ -36,18 +36,17 @@ def row(conversation: dict[str, str], template: str, reference: Tokenizer) -> di
     return {**conversation, "text": text, "ids": ids(messages, template, wrapped, reference)}
 
 
-def ids(messages: list[dict[str, str]], template: str, wrapped: PreTrainedTokenizerFast, reference: Tokenizer) -> list[int]:
-    """Special tokens of the template become ids, those of the messages text: marks in messages are disguised meanwhile."""
+def ids(
+    messages: list[dict[str, str]], template: str, wrapped: PreTrainedTokenizerFast, reference: Tokenizer
+) -> list[int]:
+    """Marks that the template writes become ids, marks in messages text: these are disguised while it is rendered."""
     disguised = [{**m, "content": m["content"].replace("<|", "<\ue000|")} for m in messages]
     text = wrapped.apply_chat_template(disguised, chat_template=template, tokenize=False, add_generation_prompt=True)
-    parts: list[int] = []
-    marks = ("<|im_start|>", "<|im_end|>")
-    while text:
-        found = min((text.find(mark), mark) for mark in marks if mark in text) if any(m in text for m in marks) else None
-        end, mark = found if found else (len(text), "")
-        reference.encode_special_tokens = True
-        parts += reference.encode(text[:end].replace("<\ue000|", "<|"), add_special_tokens=False).ids
-        if mark:
-            parts.append(reference.token_to_id(mark))
-        text = text[end + len(mark) :]
-    return parts
+    reference.encode_special_tokens = True
+    result: list[int] = []
+    for part in re.split(r"(<\|im_start\|>|<\|im_end\|>)", text):
+        if part.startswith("<|im_"):
+            result.append(reference.token_to_id(part))
+        else:
+            result += reference.encode(part.replace("<\ue000|", "<|"), add_special_tokens=False).ids
+    return result

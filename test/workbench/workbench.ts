@@ -41,6 +41,7 @@ const quietSettings = {
   "chat.disableAIFeatures": true,
   "security.workspace.trust.enabled": false,
   "git.enabled": false,
+  "files.autoSave": "off",
   "editor.fontFamily": "monospace",
   "window.restoreWindows": "none",
 };

@@ -15,6 +15,8 @@ export interface Wish {
   readonly editor?: Partial<Ask["editor"]>;
   readonly isAhead?: boolean;
   readonly isPaused?: boolean;
+  /** The user has not gone on when the editor stops waiting. */
+  readonly staysThere?: boolean;
 }
 
 /** One call of the provider. */
@@ -43,6 +45,8 @@ export function placeOf(text: string, languageId = "typescript", uri = "file:///
 /** A completer with an engine and a clock that the test moves. */
 export class Desk {
   readonly clock = new FakeClock();
+  /** How often the editor was told that there is an answer now. */
+  offersAgain = 0;
   readonly engine = new ScriptedEngine();
   readonly log = new SuggestionLog();
   readonly completer = new Completer(this.engine, this.log, this.clock);
@@ -57,6 +61,10 @@ export class Desk {
       settings: { ...defaultSettings, ...wish.settings },
       isPaused: wish.isPaused ?? false,
       read: () => ({ ...placeOf(text), isAhead: wish.isAhead ?? false }),
+      isCurrent: () => wish.staysThere ?? false,
+      offerAgain: () => {
+        this.offersAgain += 1;
+      },
       path: "a.ts",
       snippets: () => [],
     };

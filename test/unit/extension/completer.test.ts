@@ -72,6 +72,52 @@ describe("Completer", () => {
       assert.equal(desk.engine.latest.isCancelled, true);
     });
 
+    it("is kept for a user who has not gone on, and offered again when it comes", async () => {
+      const asked = desk.ask("const a = |", { staysThere: true });
+      await desk.clock.advance(0);
+      asked.cancel();
+      await desk.clock.advance(5000);
+      assert.equal(desk.engine.latest.isCancelled, false);
+      assert.equal(desk.offersAgain, 0);
+      desk.engine.latest.finish("first");
+      await desk.clock.advance(0);
+      assert.equal(desk.offersAgain, 1);
+      assert.deepEqual((await desk.ask("const a = |").offer)?.texts, ["first"]);
+      assert.equal(desk.engine.of("typed").length, 1);
+    });
+
+    it("is asked for anew where the user has not gone on and the text turns out to be another than what was typed", async () => {
+      const first = desk.ask("const a = |");
+      await desk.clock.advance(0);
+      first.cancel();
+      await desk.move("const a = s|");
+      const second = desk.ask("const a = s|", { staysThere: true });
+      await desk.clock.advance(200);
+      second.cancel();
+      await desk.clock.advance(300);
+      desk.engine.latest.finish("first");
+      await desk.clock.advance(0);
+      assert.equal(desk.offersAgain, 1);
+    });
+
+    it("is not offered again when the editor has asked by itself, nor where it is empty", async () => {
+      const first = desk.ask("const a = |", { staysThere: true });
+      await desk.clock.advance(0);
+      first.cancel();
+      await desk.clock.advance(300);
+      const second = desk.ask("const a = |", { staysThere: true });
+      desk.engine.latest.finish("first");
+      assert.deepEqual((await second.offer)?.texts, ["first"]);
+      assert.equal(desk.offersAgain, 0);
+      const third = desk.ask("const b = |", { staysThere: true });
+      await desk.clock.advance(0);
+      third.cancel();
+      await desk.clock.advance(300);
+      desk.engine.latest.finish();
+      await desk.clock.advance(0);
+      assert.equal(desk.offersAgain, 0);
+    });
+
     it("is given up at once when the document no longer leads to it", async () => {
       const asked = desk.ask("const a = |");
       await desk.clock.advance(0);
@@ -447,6 +493,8 @@ describe("Completer", () => {
           read: () => ({ state: broken, restOfLine: "", isAhead: false }),
           path: undefined,
           snippets: () => [],
+          isCurrent: () => false,
+          offerAgain: () => undefined,
         },
         none,
       );
