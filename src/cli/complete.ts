@@ -34,7 +34,7 @@ export async function runComplete(options: CompleteOptions, context: CommandCont
 
 /** What `--json` prints of a result. */
 export function describeResult(
-  result: CompletionResult,
+  result: Omit<CompletionResult, "rule">,
   options: Pick<CompleteOptions, "method" | "seed">,
   engine: Engine,
 ): Record<string, unknown> {

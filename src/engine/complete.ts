@@ -1,6 +1,7 @@
 import { CompletionText } from "./completion/completionText.ts";
 import { cursorFacts } from "./completion/facts.ts";
 import { type PackedPrompt, packPrompt, type Snippet } from "./completion/prompt.ts";
+import type { StopRuleName } from "./completion/stopRules.ts";
 import type { DecodeRequest, FinishReason } from "./decoding/decoder.ts";
 import type { SamplingOptions } from "./decoding/sampling.ts";
 import { DecodingStatistics } from "./decoding/statistics.ts";
@@ -43,6 +44,8 @@ export interface CompletionResult {
   /** Generated tokens, an end token included, before stop rules and trimming shortened their text. */
   readonly tokens: readonly number[];
   readonly finishReason: FinishReason;
+  /** The stop rule that ended it, where one did. */
+  readonly rule: StopRuleName | undefined;
   readonly promptTokens: number;
   /** Of these, the ones that stand for text after the cursor. */
   readonly suffixTokens: number;
@@ -158,6 +161,7 @@ async function branch(
     text: text.finish(decoded.finishReason === "end" ? "end" : "length"),
     tokens: decoded.tokens,
     finishReason: decoded.finishReason,
+    rule: text.rule,
     promptTokens: packed.tokens.length,
     suffixTokens: packed.suffixTokens,
     cachedTokens: decoded.cachedTokens,
@@ -191,6 +195,7 @@ function nothingToContinue(): CompletionResult {
     text: "",
     tokens: [],
     finishReason: "end",
+    rule: undefined,
     promptTokens: 0,
     suffixTokens: 0,
     cachedTokens: 0,

@@ -15,7 +15,7 @@ export interface GenerationRequest
     Omit<CompletionRequest, keyof Instruction | "raw" | "suffixTokens"> {}
 
 /** `text` is what replaces the selection, in the document's line ends and indentation. */
-export interface GenerationResult extends CompletionResult {
+export interface GenerationResult extends Omit<CompletionResult, "rule"> {
   /** It ended because no more tokens were allowed: its end is missing. */
   readonly cut: boolean;
 }

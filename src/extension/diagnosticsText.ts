@@ -1,5 +1,5 @@
+import { withoutCredentials, withoutHomePaths } from "../engine/privatePaths.ts";
 import type { ConnectionState } from "./engine.ts";
-import { withoutCredentials, withoutHomePaths } from "./privatePaths.ts";
 
 /** What a report of a fault needs, and nothing of what somebody works on. */
 export interface DiagnosticFacts {

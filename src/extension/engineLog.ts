@@ -1,7 +1,7 @@
 import { copyFile, type FileHandle, mkdir, open, stat, truncate } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { withoutHomePaths } from "./privatePaths.ts";
+import { withoutHomePaths } from "../engine/privatePaths.ts";
 
 /** Where the extension tells what it does; VS Code's LogOutputChannel is one. Paths go to `trace` alone. */
 export interface LogSink {

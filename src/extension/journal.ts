@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import * as vscode from "vscode";
+import { withoutHomePaths } from "../engine/privatePaths.ts";
 import { EngineLogFile, type LogSink } from "./engineLog.ts";
-import { withoutHomePaths } from "./privatePaths.ts";
 
 interface ErrorRecord {
   readonly at: Date;

@@ -1,5 +1,6 @@
 import * as vscode from "vscode";
 import { runsOnBattery } from "./battery.ts";
+import { isEnabledFor } from "./requestPolicy.ts";
 import { readSettings } from "./settings.ts";
 import type { PauseSource } from "./statusBar.ts";
 
@@ -65,9 +66,9 @@ export class Pause implements PauseSource, vscode.Disposable {
 
   private update(): void {
     const document = vscode.window.activeTextEditor?.document;
-    const { enabled, enabledLanguages } = readSettings(vscode.workspace.getConfiguration("jakiro", document));
-    const forLanguage =
-      document === undefined || (enabledLanguages[document.languageId] ?? enabledLanguages["*"] ?? true);
+    const settings = readSettings(vscode.workspace.getConfiguration("jakiro", document));
+    const { enabled } = settings;
+    const forLanguage = document === undefined || isEnabledFor(document.languageId, settings);
     const battery = this.onBattery && this.choices.pausesOnBattery;
     this.current = !enabled ? "disabled" : !forLanguage ? "language" : battery ? "battery" : undefined;
     void vscode.commands.executeCommand("setContext", "jakiro.enabled", enabled);

@@ -1,3 +1,4 @@
+import { onlyClosers } from "../engine/completion/facts.ts";
 import type { ConnectionState } from "./engine.ts";
 import { isPrivate } from "./privateFiles.ts";
 import type { Settings } from "./settings.ts";
@@ -29,9 +30,6 @@ const foreignSchemes = new Set([
 ]);
 const foreignLanguages = new Set(["scminput", "log", "Log", "search-result"]);
 
-/** Closing brackets, quotes and tags, then at most the punctuation that ends or continues a statement. */
-const closersOnly = /^\s*(?:[)\]}>"'`]|<\/[\w:.-]+>)*\s*[:{;,]?\s*$/;
-
 /** Why nothing is to be suggested in this editor; a manual trigger overrides what only concerns suggestions while typing. */
 export function refusalByEditor(editor: EditorFacts, settings: Settings, trigger: Trigger): NoSuggestion | undefined {
   const { scheme, languageId } = editor;
@@ -46,7 +44,7 @@ export function refusalByEditor(editor: EditorFacts, settings: Settings, trigger
   return undefined;
 }
 
-function isEnabledFor(languageId: string, { enabledLanguages }: Settings): boolean {
+export function isEnabledFor(languageId: string, { enabledLanguages }: Settings): boolean {
   return enabledLanguages[languageId] ?? enabledLanguages["*"] ?? true;
 }
 
@@ -59,5 +57,5 @@ export function refusalByEngine(state: ConnectionState): NoSuggestion | undefine
 
 /** While typing, text behind the cursor other than closing characters means that something is being changed there. */
 export function refusalByPlace(restOfLine: string, trigger: Trigger): NoSuggestion | undefined {
-  return trigger === "manual" || closersOnly.test(restOfLine) ? undefined : { stage: "midLine" };
+  return trigger === "manual" || onlyClosers.test(restOfLine) ? undefined : { stage: "midLine" };
 }

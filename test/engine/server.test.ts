@@ -169,7 +169,11 @@ describe("the engine process", function () {
 
     it("tells the figures", async () => {
       const { statistics, ending } = await client.complete({ ...document("figures"), maxTokens: 30 }).answer;
-      assert.match(ending, /^(end|stop|length)$/);
+      // A stop rule goes by its name.
+      assert.match(
+        ending,
+        /^(end|length|lineEnd|closingBracket|jumpAhead|repeatedSuffix|filledHole|blockEnd|blankLines|repetition)$/,
+      );
       assert.equal(statistics.method, "auto");
       assert.ok(statistics.promptTokens > statistics.suffixTokens && statistics.suffixTokens > 0);
       assert.ok(statistics.completionTokens >= 1 && statistics.completionTokens <= 30);

@@ -60,6 +60,7 @@ describe("completeDocument", () => {
     const { result, shown } = await complete(rambling, { prefix, suffix });
     assert.equal(shown, `<|fim_prefix|>${prefix}<|fim_suffix|>${suffix}<|fim_middle|>`);
     assert.deepEqual([result.text, result.finishReason, result.note], ["total += price", "stop", undefined]);
+    assert.equal(result.rule, "blockEnd");
   });
 
   it("has the same text and tokens however many tokens a round accepts", async () => {

@@ -1,7 +1,7 @@
 import type { Tokenizer } from "../model/tokenizer.ts";
 import type { CursorFacts } from "./facts.ts";
 import { toDocumentLineEnds } from "./lines.ts";
-import { StopTracker } from "./stopRules.ts";
+import { type StopRuleName, StopTracker } from "./stopRules.ts";
 import { type EndReason, trimCompletion } from "./trim.ts";
 import { Utf8Stream } from "./utf8Stream.ts";
 
@@ -14,6 +14,7 @@ export class CompletionText {
   private readonly tracker: StopTracker | undefined;
   private generated = "";
   private stopped = false;
+  private endedBy: StopRuleName | undefined;
 
   constructor(
     private readonly tokenizer: Pick<Tokenizer, "bytes">,
@@ -34,10 +35,16 @@ export class CompletionText {
         const state = this.tracker.push(text);
         this.generated = state.keep;
         this.stopped = state.done;
+        this.endedBy = state.rule;
       }
       if (this.stopped) return index + 1;
     }
     return undefined;
+  }
+
+  /** The stop rule that ended the text; undefined while none did. */
+  get rule(): StopRuleName | undefined {
+    return this.endedBy;
   }
 
   /** The text so far, not trimmed yet: a stop rule may still take back its last lines. */

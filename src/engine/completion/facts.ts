@@ -31,7 +31,7 @@ export interface CursorFacts {
 }
 
 /** Closing brackets, quotes and tags, then at most the punctuation that ends or continues a statement. */
-const onlyClosers = /^\s*(?:[)\]}>"'`]|<\/[\w:.-]+>)*\s*[:{;,]?\s*$/;
+export const onlyClosers = /^\s*(?:[)\]}>"'`]|<\/[\w:.-]+>)*\s*[:{;,]?\s*$/;
 
 /** Describes the cursor between these two parts of a document of any size; `languageId` as VS Code names it. */
 export function cursorFacts(documentPrefix: string, documentSuffix: string, languageId?: string): CursorFacts {

@@ -42,16 +42,18 @@ export function canStandAt(place: Place, line: string, family: LanguageFamily): 
 }
 
 /** The level, in columns, at which a line can stand there: its own if that will do, else the one that its neighbours ask for. */
-export function levelAt(place: Place, line: string, { family, indentUnit }: CursorFacts): number {
+export function levelAt(place: Place, line: string, { family, indentUnit, linePrefix }: CursorFacts): number {
   const indent = indentColumns(line);
   const oneLevel = indentColumns(indentUnit);
   const { aboveIndent, belowIndent, opens } = place;
+  const within = aboveIndent + oneLevel;
   const goesOn = scanBrackets(line, family).open.length > 0 || continuationOf(line) !== undefined;
   if (belowIndent !== undefined && belowIndent > indent && !goesOn) {
     const fitting = opensBlock(line, family) ? belowIndent - oneLevel : belowIndent;
-    const allowed = opens ? fitting === aboveIndent + oneLevel : fitting >= 0 && fitting <= aboveIndent;
+    const allowed = opens ? fitting === within : fitting >= 0 && fitting <= aboveIndent;
     if (allowed) return fitting;
   }
-  if (opens) return indent > aboveIndent ? indent : aboveIndent + oneLevel;
+  // Where the editor has indented the line already, models indent it once more.
+  if (opens) return indent > aboveIndent && indentColumns(linePrefix) !== within ? indent : within;
   return Math.min(indent, aboveIndent);
 }

@@ -19,11 +19,11 @@ export const complete: Handler<CompleteParams, CompleteResult> = (params, token,
       const completions = await request.withSession(model.pool, prompt, (session) =>
         completeAlternatives(engine, session, packed, asked, params.alternatives ?? 1),
       );
-      const [{ finishReason, note }] = completions;
+      const [{ finishReason, rule, note }] = completions;
       const texts = new Set(completions.map(({ text }) => text).filter((text) => text !== ""));
       return {
         texts: [...texts],
-        ending: finishReason,
+        ending: rule ?? finishReason,
         ...(note === undefined ? {} : { note }),
         statistics: requestStatistics(completions, { method, waitedMs: request.waitedMs }),
       };

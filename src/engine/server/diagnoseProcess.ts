@@ -1,7 +1,8 @@
+import { homedir } from "node:os";
 import type { EngineState, Priority } from "../../protocol/messages.ts";
 import { type Diagnosis, diagnose } from "../diagnosis.ts";
+import { withoutHomePaths } from "../privatePaths.ts";
 import type { LoadedModel } from "./loadedModel.ts";
-import { withoutHome } from "./log.ts";
 import type { ModelHost } from "./modelHost.ts";
 import type { Requests } from "./requests.ts";
 
@@ -40,6 +41,7 @@ export async function diagnoseProcess({
     turns: { ...requests.turns.granted },
   };
   const diagnosis: ProcessDiagnosis = { ...(await diagnose(host.loaded?.engine)), process: own };
-  const shorten = (_: string, value: unknown) => (typeof value === "string" ? withoutHome(value) : value);
+  const shorten = (_: string, value: unknown) =>
+    typeof value === "string" ? withoutHomePaths(value, [homedir()]) : value;
   return JSON.parse(JSON.stringify(diagnosis, shorten));
 }

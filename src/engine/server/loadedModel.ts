@@ -5,6 +5,7 @@ import type { Method } from "../decoding/method.ts";
 import { type DecodingSession, Engine } from "../engine.ts";
 import { JakiroError } from "../errors.ts";
 import { catalogue } from "../model/catalogue.ts";
+import { chatTemplateOf } from "../model/chatTemplate.ts";
 import type { ProgressListener } from "../progress.ts";
 import { affordableSuffix } from "../suffixBudget.ts";
 import { SessionPool } from "./sessionPool.ts";
@@ -80,7 +81,7 @@ export class LoadedModel {
       device: engine.device,
       heads: engine.headKinds,
       infilling: engine.template !== undefined,
-      chat: engine.tokenizer.chatTemplate !== undefined,
+      chat: chatTemplateOf(engine.tokenizer) !== undefined,
       loadMs: engine.loadMs,
       residentBytes: process.memoryUsage.rss(),
       plainTokensPerSecond: 1000 / engine.verifyCosts[0]!.ms,

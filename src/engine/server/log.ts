@@ -1,4 +1,5 @@
 import { homedir } from "node:os";
+import { withoutHomePaths } from "../privatePaths.ts";
 
 /** Takes what happened, in one sentence without any text of a document. */
 export type Log = (line: string) => void;
@@ -7,13 +8,8 @@ export type Log = (line: string) => void;
 export function logTo(write: (line: string) => void): Log {
   return (line) =>
     write(
-      `${new Date().toISOString()} ${withoutHome(line)
+      `${new Date().toISOString()} ${withoutHomePaths(line, [homedir()])
         .trim()
         .replace(/\s*[\r\n]+\s*/g, " | ")}\n`,
     );
-}
-
-/** @param home the home folder; a root folder is no home */
-export function withoutHome(text: string, home: string = homedir()): string {
-  return home.length > 1 ? text.replaceAll(home, "~") : text;
 }

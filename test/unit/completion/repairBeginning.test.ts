@@ -16,6 +16,12 @@ const cases: readonly (readonly [name: string, document: string, generated: stri
     "            use(row)\n",
   ],
   [
+    "but a line that the editor has indented already is not indented once more",
+    "def f(rows):\n    ¦\n",
+    "    if rows:\n            use(rows)\n",
+    "if rows:\n        use(rows)\n",
+  ],
+  [
     "without a block above, no line is deeper than the one above",
     "def f(rows):\n    n = 0\n¦\n",
     "        n += 1\n    return n\n",

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { catalogue } from "../../../src/engine/model/catalogue.ts";
+import { withoutCredentials, withoutHomePaths } from "../../../src/engine/privatePaths.ts";
 import { type DiagnosticFacts, diagnosticsText } from "../../../src/extension/diagnosticsText.ts";
 import { diskItemText, totalText } from "../../../src/extension/diskText.ts";
 import { menuItems } from "../../../src/extension/menuItems.ts";
-import { withoutCredentials, withoutHomePaths } from "../../../src/extension/privatePaths.ts";
 import { english } from "./localizer.ts";
 import { model } from "./panelSample.ts";
 
