@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import * as vscode from "vscode";
+import type { Ctx } from "../../src/extension/ctx.ts";
+import { recital } from "../workbench/recitalModel.ts";
+import { closeAll, open, ready, until } from "./extension.ts";
+
+describe("generating below a comment", () => {
+  let ctx: Ctx;
+  before(async () => {
+    ctx = await ready();
+  });
+  afterEach(async () => {
+    await vscode.commands.executeCommand("jakiro.generate.reject");
+    await closeAll();
+  });
+
+  const original = "// adds up the prices of all items\n";
+  const words = recital[0]!.trim();
+
+  async function generated(): Promise<vscode.TextEditor> {
+    const editor = await open(`${original}¦`);
+    await vscode.commands.executeCommand("jakiro.generateFromComment");
+    await until("code is written", () => editor.document.getText().includes(words));
+    assert.equal(ctx.engine.state.kind, "ready");
+    return editor;
+  }
+
+  it("keeps what was accepted", async () => {
+    const editor = await generated();
+    const text = editor.document.getText();
+    await vscode.commands.executeCommand("jakiro.generate.accept");
+    assert.equal(editor.document.getText(), text);
+    assert.ok(text.startsWith(original));
+  });
+
+  it("gives the document back as it was where it is rejected", async () => {
+    const editor = await generated();
+    await vscode.commands.executeCommand("jakiro.generate.reject");
+    await until("the text is gone", () => editor.document.getText() === original);
+  });
+
+  it("is one step for undo", async () => {
+    const editor = await generated();
+    await vscode.commands.executeCommand("jakiro.generate.accept");
+    await vscode.commands.executeCommand("undo");
+    await until("the text is gone", () => editor.document.getText() === original);
+  });
+
+  it("gives back what was there although the document changed elsewhere", async () => {
+    const editor = await generated();
+    await editor.edit((edit) => edit.insert(new vscode.Position(0, 0), "// first\n"));
+    await vscode.commands.executeCommand("jakiro.generate.reject");
+    await until("the text is gone", () => editor.document.getText() === `// first\n${original}`);
+  });
+});
