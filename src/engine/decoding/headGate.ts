@@ -1,6 +1,6 @@
 /** Rounds that the assumption made at load weighs. */
 const priorRounds = 2;
-const roundDecay = 0.9;
+const roundDecay = 0.97;
 const firstPause = 16;
 const longestPause = 256;
 /** Retrieval that promises this many times plain decoding has taken over: rounds it drives say nothing of the head. */
