@@ -1,8 +1,10 @@
+import { homedir } from "node:os";
+
 /**
  * Replaces every path below a home directory by "~/…", since folder and file names there tell what somebody works on. What ends
  * a path inside a sentence cannot be known, so that everything up to the next quote, bracket, comma or line end goes with it.
  */
-export function withoutHomePaths(text: string, homes: readonly string[]): string {
+export function withoutHomePaths(text: string, homes: readonly string[] = [homedir()]): string {
   return homes
     .flatMap(spellings)
     .reduce((cleaned, home) => cleaned.replace(new RegExp(`${home}(?![\\w.-])[^\\n"'\`()<>,;|]*`, "gi"), "~/…"), text);

@@ -11,8 +11,8 @@ import { Journal } from "./journal.ts";
 import { MeasuredSpeeds } from "./measuredSpeeds.ts";
 import { meteredEngine } from "./meteredEngine.ts";
 import { Pause } from "./pause.ts";
-import type { ModelSelection } from "./selectModel.ts";
-import { offerSetUp, setUp } from "./setUp.ts";
+import { type ModelSelection, selectModel } from "./selectModel.ts";
+import { offerSetUp } from "./setUp.ts";
 import { StatisticsPanel } from "./statsPanel.ts";
 import { StatusBar } from "./statusBar.ts";
 import { Throughput } from "./throughput.ts";
@@ -74,7 +74,6 @@ export class Ctx implements vscode.Disposable {
       memory: context.globalState,
       l10n,
       setUp: () => this.setUp(),
-      log,
     };
     this.subscriptions = [
       this.journal,
@@ -100,9 +99,9 @@ export class Ctx implements vscode.Disposable {
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 
-  /** Leads to a model where none was chosen yet. */
+  /** `Set Up`: the list of `Select Model`, whose first entry is what is best here. */
   async setUp(): Promise<boolean> {
-    return await setUp(this.selection);
+    return await selectModel(this.selection);
   }
 
   async copyDiagnostics(): Promise<void> {

@@ -1,5 +1,4 @@
 import { copyFile, type FileHandle, mkdir, open, stat, truncate } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { withoutHomePaths } from "../engine/privatePaths.ts";
 
@@ -83,7 +82,7 @@ function lastWords(lines: readonly string[]): string {
   const unforeseen = telling.slice(onPurpose + 1);
   const words = unforeseen.length > 0 ? unforeseen.slice(-linesInMessage) : telling.slice(-1);
   // Line by line: a path is taken to go on until the line's end. Messages are copied into issues.
-  const cleaned = words.map((line) => withoutHomePaths(line, [homedir()]));
+  const cleaned = words.map((line) => withoutHomePaths(line));
   return cleaned.join(" / ").replace(time, "").replace(/\.$/, "");
 }
 

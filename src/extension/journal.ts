@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import * as vscode from "vscode";
 import { withoutHomePaths } from "../engine/privatePaths.ts";
 import { EngineLogFile, type LogSink } from "./engineLog.ts";
@@ -28,7 +27,7 @@ export class Journal implements LogSink, vscode.Disposable {
   }
 
   trace(message: string): void {
-    this.channel.trace(withoutHome(message));
+    this.channel.trace(withoutHomePaths(message));
   }
 
   /** A background failure: it belongs here and in the status item, not in the user's face. */
@@ -48,14 +47,14 @@ export class Journal implements LogSink, vscode.Disposable {
   /** This window's last lines, then the engine's. */
   async lastLines(): Promise<readonly string[]> {
     const { lines } = await this.engineLog.linesFrom(0);
-    return [...this.lines, ...lines.map(withoutHome)].slice(-keptLines);
+    return [...this.lines, ...lines.map((line) => withoutHomePaths(line))].slice(-keptLines);
   }
 
   /** Opens the log; what the engine printed since it was last shown comes at its end. */
   async show(): Promise<void> {
     const { lines, end } = await this.engineLog.linesFrom(this.shownBytes ?? 0);
     this.shownBytes = end;
-    for (const line of lines) this.channel.info(`[engine] ${withoutHome(line)}`);
+    for (const line of lines) this.channel.info(`[engine] ${withoutHomePaths(line)}`);
     this.channel.show();
   }
 
@@ -64,13 +63,9 @@ export class Journal implements LogSink, vscode.Disposable {
   }
 
   private noted(message: string): string {
-    const cleaned = withoutHome(message);
+    const cleaned = withoutHomePaths(message);
     this.lines.push(cleaned);
     if (this.lines.length > keptLines) this.lines.shift();
     return cleaned;
   }
-}
-
-function withoutHome(text: string): string {
-  return withoutHomePaths(text, [homedir()]);
 }

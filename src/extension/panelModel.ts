@@ -1,19 +1,7 @@
 import type { RoundParams } from "../protocol/messages.ts";
+import type { AcceptanceCounts } from "./acceptance.ts";
 import type { ConnectionState } from "./engine.ts";
 import type { Figures, HistoryPoint } from "./throughput.ts";
-
-/** What became of the suggestions of this user; counted on this machine alone. */
-export interface SuggestionCounts {
-  /** Returned to the editor without being cancelled. */
-  readonly offered: number;
-  readonly accepted: number;
-  /** Taken word by word or line by line. */
-  readonly partlyAccepted: number;
-  /** Still in the document 30 s after they were accepted. */
-  readonly kept: number;
-  /** Accepted 30 s ago or earlier: what `kept` is a part of. */
-  readonly judged: number;
-}
 
 /** All that the statistics panel shows. */
 export interface PanelModel {
@@ -22,7 +10,7 @@ export interface PanelModel {
   readonly history: readonly HistoryPoint[];
   /** The latest rounds seen while the panel was visible, oldest first. */
   readonly rounds: readonly RoundParams[];
-  readonly suggestions: SuggestionCounts;
+  readonly suggestions: AcceptanceCounts;
 }
 
 export type PanelEvent =
@@ -33,7 +21,7 @@ export type PanelEvent =
       readonly history: readonly HistoryPoint[];
     }
   | { readonly kind: "round"; readonly round: RoundParams }
-  | { readonly kind: "suggestions"; readonly counts: SuggestionCounts };
+  | { readonly kind: "suggestions"; readonly counts: AcceptanceCounts };
 
 /** Enough for a live figure that does not jump with every round. */
 const keptRounds = 24;

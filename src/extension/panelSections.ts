@@ -1,4 +1,4 @@
-import { barChart, lineChart, stackedBar } from "./charts.ts";
+import { barChart, type LineChart, lineChart, stackedBar } from "./charts.ts";
 import type { ConnectionState } from "./engine.ts";
 import type { Localizer } from "./localizer.ts";
 import { escapeHtml, hiddenTable } from "./markup.ts";
@@ -47,16 +47,10 @@ function speed(model: PanelModel, l10n: Localizer): string {
     values.length,
     rateText(values.at(-1)!),
   );
+  const reference =
+    plain === undefined ? undefined : { value: plain, label: l10n.t("plain decoding {0}", rateText(plain)) };
   return (
-    lineChart({
-      label,
-      values,
-      ends: ends(model.history, l10n),
-      format: axisText,
-      reference:
-        plain === undefined ? undefined : { value: plain, label: l10n.t("plain decoding {0}", rateText(plain)) },
-    }) +
-    historyTable(label, l10n.t("tokens per second"), values, l10n) +
+    historyChart(model, values, { label, column: l10n.t("tokens per second"), reference }, l10n) +
     (live === undefined
       ? ""
       : hint(l10n.t("{0} tokens per second in the latest rounds, without the host's time", rateText(live))))
@@ -71,15 +65,24 @@ function tau(model: PanelModel, l10n: Localizer): string {
     values.length,
     rateText(values.at(-1)!),
   );
-  return (
-    lineChart({
-      label,
-      values,
-      ends: ends(model.history, l10n),
-      format: axisText,
-      reference: { value: 1, label: l10n.t("plain decoding 1") },
-    }) + historyTable(label, l10n.t("tokens per pass"), values, l10n)
-  );
+  const reference = { value: 1, label: l10n.t("plain decoding 1") };
+  return historyChart(model, values, { label, column: l10n.t("tokens per pass"), reference }, l10n);
+}
+
+interface HistoryTexts extends Pick<LineChart, "label" | "reference"> {
+  /** Heading of the values in the table for screen readers. */
+  readonly column: string;
+}
+
+/** A value of every suggestion, as a line and as a table. */
+function historyChart(
+  { history }: PanelModel,
+  values: readonly number[],
+  { label, column, reference }: HistoryTexts,
+  l10n: Localizer,
+): string {
+  const chart = lineChart({ label, values, ends: ends(history, l10n), format: axisText, reference });
+  return chart + historyTable(label, column, values, l10n);
 }
 
 const depthsShown = 12;

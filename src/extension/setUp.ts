@@ -21,11 +21,6 @@ export async function offerSetUp(selection: ModelSelection, memory: Memory): Pro
   );
 }
 
-/** `Jakiro: Set Up`: the same list as Select Model, whose first entry is what is best here. */
-export async function setUp(selection: ModelSelection): Promise<boolean> {
-  return await selectModel(selection);
-}
-
 /** A mirror that cannot be one is complained about when something is to be downloaded. */
 function hostOf({ downloads, l10n }: ModelSelection): string {
   try {

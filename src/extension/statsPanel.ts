@@ -1,15 +1,16 @@
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
+import type { AcceptanceCounts } from "./acceptance.ts";
 import type { EngineAccess } from "./engine.ts";
 import type { Localizer } from "./localizer.ts";
-import { emptyPanel, type PanelEvent, type PanelModel, reducePanel, type SuggestionCounts } from "./panelModel.ts";
+import { emptyPanel, type PanelEvent, type PanelModel, reducePanel } from "./panelModel.ts";
 import { panelPage } from "./panelPage.ts";
 import { panelSections, type SectionId, sectionIds } from "./panelSections.ts";
 import type { Throughput } from "./throughput.ts";
 
 /** Where the counts of suggestions are kept. */
 export interface SuggestionTally {
-  readonly counts: SuggestionCounts;
+  readonly counts: AcceptanceCounts;
   /** Called after every change; gives back how to stop that. */
   onChange(listener: () => void): { dispose(): void };
   reset(): void;

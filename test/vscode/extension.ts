@@ -14,7 +14,6 @@ export async function jakiro(): Promise<Ctx> {
 export async function ready(): Promise<Ctx> {
   const ctx = await jakiro();
   await until("a model is configured", () => ctx.engine.state.kind !== "noModel");
-  if (ctx.engine.state.kind !== "ready") await ctx.engine.diagnose();
   await ctx.engine.warm({ prefix: "x", suffix: "", snippets: [] }, new vscode.CancellationTokenSource().token);
   await until("the model is loaded", () => ctx.engine.state.kind === "ready");
   return ctx;

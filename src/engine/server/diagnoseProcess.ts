@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import type { EngineState, Priority } from "../../protocol/messages.ts";
 import { type Diagnosis, diagnose } from "../diagnosis.ts";
 import { withoutHomePaths } from "../privatePaths.ts";
@@ -41,7 +40,6 @@ export async function diagnoseProcess({
     turns: { ...requests.turns.granted },
   };
   const diagnosis: ProcessDiagnosis = { ...(await diagnose(host.loaded?.engine)), process: own };
-  const shorten = (_: string, value: unknown) =>
-    typeof value === "string" ? withoutHomePaths(value, [homedir()]) : value;
+  const shorten = (_: string, value: unknown) => (typeof value === "string" ? withoutHomePaths(value) : value);
   return JSON.parse(JSON.stringify(diagnosis, shorten));
 }

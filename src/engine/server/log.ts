@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import { withoutHomePaths } from "../privatePaths.ts";
 
 /** Takes what happened, in one sentence without any text of a document. */
@@ -8,7 +7,7 @@ export type Log = (line: string) => void;
 export function logTo(write: (line: string) => void): Log {
   return (line) =>
     write(
-      `${new Date().toISOString()} ${withoutHomePaths(line, [homedir()])
+      `${new Date().toISOString()} ${withoutHomePaths(line)
         .trim()
         .replace(/\s*[\r\n]+\s*/g, " | ")}\n`,
     );

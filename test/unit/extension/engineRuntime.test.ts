@@ -3,7 +3,7 @@ import { engineEnvironment } from "../../../src/extension/engineProcess.ts";
 import { type RuntimeChoice, type RuntimeMachine, resolveRuntime } from "../../../src/extension/engineRuntime.ts";
 
 const script = "/ext/dist/engine.js";
-const choice: RuntimeChoice = { workspaceFolders: ["/work"], trusted: true };
+const choice: RuntimeChoice = { workspaceFolders: ["/project"], trusted: true };
 
 interface Machine extends Partial<Pick<RuntimeMachine, "platform" | "searchPath">> {
   /** Executables and their versions; "" for one that cannot be run. */
@@ -72,17 +72,18 @@ describe("engine runtime", () => {
   it("passes over entries of PATH that are relative or inside the workspace without running what is there", async () => {
     const executables = {
       "node_modules/.bin/node": "v22.0.0",
-      "/work/node_modules/.bin/node": "v22.0.0",
+      "/project/node_modules/.bin/node": "v22.0.0",
       "/home/me/bin/node": "v22.0.0",
-      "/real/work/bin/node": "v22.0.0",
+      "/real/project/bin/node": "v22.0.0",
       "/workshop/bin/node": "v22.0.0",
     };
     const { command, tried, notes } = await resolved(
       {},
       {
         executables,
-        searchPath: ":.:node_modules/.bin:/work/node_modules/.bin:/home/me/bin:/real/work/bin:/none:/workshop/bin",
-        links: { "/work": "/real/work", "/home/me/bin/node": "/real/work/tools/node" },
+        searchPath:
+          ":.:node_modules/.bin:/project/node_modules/.bin:/home/me/bin:/real/project/bin:/none:/workshop/bin",
+        links: { "/project": "/real/project", "/home/me/bin/node": "/real/project/tools/node" },
       },
     );
     assert.equal(command, "/workshop/bin/node");
