@@ -19,6 +19,7 @@ from .head import KINDS, DraftHead, HeadConfig
 from .objective import ObjectiveOptions, objective
 from .on_the_fly import TargetStream
 from .optimizers import Optimizers
+from .peers import Peers
 from .schedule import decaying, learning_rate
 from .shards import shard_paths
 from .torch_target import TorchTarget
@@ -123,7 +124,7 @@ class Trainer:
     """One training run: its state is what a checkpoint holds."""
 
     def __init__(self, args: argparse.Namespace, model: GgufModel):
-        self.args, self.device = args, torch.device(args.device)
+        self.args, self.device, self.peers = args, torch.device(args.device), Peers()
         resumed = self._resumed()
         config = HeadConfig(**resumed["config"]) if resumed else head_config(args, model)
         self.head = DraftHead(config)
@@ -163,11 +164,12 @@ class Trainer:
                 self.d2t[np.argsort(-counts[self.d2t], kind="stable")[: args.sampled_vocabulary // 2]]
             ).long()
         ]
+        seed = args.seed * self.peers.size + self.peers.rank
         if args.on_the_fly:
             target = TorchTarget(args.model, args.device, self.dtype)
-            self.stream = TargetStream(args.corpus, target, args.rows, args.length, args.seed, passes)
+            self.stream = TargetStream(args.corpus, target, args.rows, args.length, seed, passes)
         else:
-            self.stream = FeatureStream(args.features, args.rows, args.length, args.seed, passes)
+            self.stream = FeatureStream(args.features, args.rows, args.length, seed, passes)
         self.options = ObjectiveOptions(
             args.steps_unrolled,
             args.step_decay,
@@ -175,7 +177,7 @@ class Trainer:
             args.feature_weight,
             args.noise,
         )
-        self.generator = torch.Generator().manual_seed(args.seed + self.step)
+        self.generator = torch.Generator().manual_seed(seed + self.step * self.peers.size)
         self.feature_scale = torch.ones(config.hidden, device=self.device)
         parameters = sum(p.numel() for p in self.head.parameters())
         print(
@@ -198,14 +200,16 @@ class Trainer:
         recent: deque[dict[str, tuple[float, float, float]]] = deque(maxlen=50)
         started_tokens, started_seconds = self.tokens, self.seconds
         was_decaying = decaying(self.progress(), self.args.decay_share)
+        self.clock = time.monotonic()
         while self.progress() < 1:
-            began = time.monotonic()
             batch, tokens = self.stream.next_batch()
             if self.options.feature_weight > 0 and self.step == 0:
                 self.feature_scale = typical_magnitude(batch).to(self.device)
-            recent.append(self._optimize(batch))
-            self.step, self.tokens = self.step + 1, self.tokens + tokens
-            self.seconds += time.monotonic() - began
+            terms, seconds, tokens = self._optimize(batch, tokens)
+            recent.append(terms)
+            self.step, self.tokens, self.seconds = self.step + 1, self.tokens + tokens, self.seconds + seconds
+            if not self.peers.leads:
+                continue
             if decaying(self.progress(), self.args.decay_share) and not was_decaying:
                 self._save("before-decay.pt")
                 was_decaying = True
@@ -218,20 +222,25 @@ class Trainer:
             if self.seconds - saved >= CHECKPOINT_SECONDS:
                 saved = self.seconds
                 self._save("latest.pt")
-        self._save("latest.pt")
+        if self.peers.leads:
+            self._save("latest.pt")
 
     def _objective(self, batch: Batch, options: ObjectiveOptions, lm_head: torch.Tensor):
         batch = Batch(batch.tokens.to(self.device), batch.features.to(self.device), batch.segment.to(self.device))
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
             return objective(self.head, batch, self.embedding, lm_head, self.feature_scale, options, self.generator)
 
-    def _optimize(self, batch: Batch) -> dict[str, tuple[float, float, float]]:
+    def _optimize(self, batch: Batch, tokens: int):
+        """One step of all processes. Returns this one's loss terms, the seconds since the step before and the tokens of
+        all."""
         rows = sampled_rows(batch.tokens, self.t2d, self.frequent, self.args.sampled_vocabulary, self.generator)
         loss, terms = self._objective(batch, self.options, self.lm_head[rows.to(self.device)])
         loss.backward()
+        seconds, tokens = self.peers.average(list(self.head.parameters()), time.monotonic() - self.clock, tokens)
+        self.clock = time.monotonic()
         torch.nn.utils.clip_grad_norm_(self.head.parameters(), self.args.clip)
         self.optimizers.step(learning_rate(self.args.learning_rate, self.step, self.progress(), self.args.decay_share))
-        return {name: tuple(float(v) for v in values) for name, values in terms.items()}
+        return {name: tuple(float(v) for v in values) for name, values in terms.items()}, seconds, tokens
 
     def _report(self, recent: deque, speed: float) -> None:
         summary = summarize(recent)
