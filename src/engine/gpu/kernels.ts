@@ -1,0 +1,96 @@
+/** Values of a kernel's `PARAMETER`s: they become WGSL constants, so that the compiler unrolls and folds by them. */
+export type KernelConstants = Readonly<Record<string, number>>;
+
+/** A compiled kernel. */
+export interface Kernel {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+  readonly name: string;
+}
+
+/** One kernel with its buffers and its size, ready to be encoded again and again. */
+export interface Dispatch {
+  readonly kernel: Kernel;
+  readonly bindings: GPUBindGroup;
+  readonly workgroups: readonly [x: number, y?: number, z?: number];
+}
+
+const parameter = /^\/\/ PARAMETER (\w+): (u32|i32|f32)\b.*$/gm;
+const binding = /^@group\(0\) @binding\((\d+)\) var<(storage, read_write|storage, read|uniform)>/gm;
+
+/**
+ * Compiles the kernels of `kernels/`: a source names its compile-time constants in lines `// PARAMETER NAME: type`, and its
+ * bindings in group 0; the layout is read from the source, so that variants which leave a binding unused keep it.
+ */
+export class KernelCompiler {
+  private readonly compiled = new Map<string, Promise<Kernel>>();
+
+  constructor(readonly device: GPUDevice) {}
+
+  /** A kernel for these constants; the same ones are compiled once. Throws Error with the compiler's message. */
+  compile(name: string, source: string, constants: KernelConstants = {}): Promise<Kernel> {
+    const key = `${name} ${JSON.stringify(Object.entries(constants).sort())}`;
+    let kernel = this.compiled.get(key);
+    if (kernel === undefined) {
+      kernel = this.build(name, specialize(name, source, constants));
+      this.compiled.set(key, kernel);
+    }
+    return kernel;
+  }
+
+  private async build(name: string, source: string): Promise<Kernel> {
+    const { device } = this;
+    const layout = device.createBindGroupLayout({ label: name, entries: bindingsOf(source) });
+    const module = device.createShaderModule({ label: name, code: source });
+    const pipeline = await device.createComputePipelineAsync({
+      label: name,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module },
+    });
+    return { pipeline, layout, name };
+  }
+}
+
+/** The source behind declarations of its constants. */
+export function specialize(name: string, source: string, constants: KernelConstants): string {
+  const declared = [...source.matchAll(parameter)].map(([, key, type]) => ({ key: key!, type: type! }));
+  const unknown = Object.keys(constants).find((key) => !declared.some((known) => known.key === key));
+  if (unknown !== undefined) throw new Error(`kernel ${name} has no parameter ${unknown}`);
+  const lines = declared.map(({ key, type }) => {
+    const value = constants[key];
+    if (value === undefined) throw new Error(`kernel ${name} needs its parameter ${key}`);
+    return `const ${key}: ${type} = ${type}(${value});`;
+  });
+  return `${lines.join("\n")}\n${source}`;
+}
+
+function bindingsOf(source: string): GPUBindGroupLayoutEntry[] {
+  const types = { "storage, read_write": "storage", "storage, read": "read-only-storage", uniform: "uniform" } as const;
+  return [...source.matchAll(binding)].map(([, number, kind]) => ({
+    binding: Number(number),
+    visibility: GPUShaderStage.COMPUTE,
+    buffer: { type: types[kind as keyof typeof types] },
+  }));
+}
+
+/** Binds buffers in the order of the kernel's bindings. */
+export function bind(
+  device: GPUDevice,
+  kernel: Kernel,
+  buffers: readonly (GPUBuffer | GPUBufferBinding)[],
+): GPUBindGroup {
+  return device.createBindGroup({
+    label: kernel.name,
+    layout: kernel.layout,
+    entries: buffers.map((buffer, index) => ({ binding: index, resource: "buffer" in buffer ? buffer : { buffer } })),
+  });
+}
+
+/** Encodes dispatches, in order, into a pass. */
+export function encode(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[]): void {
+  for (const { kernel, bindings, workgroups } of dispatches) {
+    pass.setPipeline(kernel.pipeline);
+    pass.setBindGroup(0, bindings);
+    pass.dispatchWorkgroups(...workgroups);
+  }
+}
