@@ -3,7 +3,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import { Calibration } from "./calibrate.ts";
+import type { PackedVector } from "./decoderLayer.ts";
 import { packLayer, readLayer, readVector } from "./layerWeights.ts";
+import type { PackedMatrix } from "./linear.ts";
 import { writeOnce } from "./packDirectory.ts";
 import { MatrixPacker, type WeightFormat } from "./packMatrix.ts";
 import { columnMaxima, divisors, type LayerSmoothing, layerSmoothing, type Smoothing } from "./smoothing.ts";
@@ -12,7 +14,7 @@ import { buildBody, buildLmHead, type PackedLayer } from "./targetGraph.ts";
 import { FileSink, packVector } from "./weightSink.ts";
 
 /** Raised whenever the packed files' meaning changes: older packs are then made anew. */
-const packVersion = 2;
+const packVersion = 3;
 
 /** Rows of the LM head that are dequantized at a time. */
 const rowsAtATime = 4096;
@@ -38,14 +40,25 @@ export interface PackedTarget {
   readonly source: string;
   readonly body: string;
   readonly lmHead: string;
+  /** Where each weight lies in the files beside the graphs, for engines that run no graph. */
+  readonly weights: PackedWeights;
   /** SHA-256 of the smoothing divisors; a head is trained on the features of one such set. "none" for float32. */
   readonly smoothingHash: string;
+}
+
+export interface PackedWeights {
+  readonly layers: readonly PackedLayer[];
+  readonly outputNorm: PackedVector;
+  readonly lmHead: PackedMatrix;
+  /** [hidden]: inverse of the smoothing that the LM head carries. */
+  readonly unsmooth: PackedVector;
 }
 
 interface PackDescription {
   readonly format: WeightFormat;
   readonly source: string;
   readonly smoothingHash: string;
+  readonly weights: PackedWeights;
 }
 
 /** Finds the packed form of a checkpoint, or makes it: atomically, so that a cut leaves nothing half-written. */
@@ -55,29 +68,32 @@ export async function packTarget(request: PackRequest): Promise<PackedTarget> {
   const given = request.smoothing === undefined ? "own" : hashOf(encodeSmoothing(request.smoothing)).slice(0, 8);
   const directory = join(request.root, `${source.slice(0, 16)}-${format}-${given}-v${packVersion}`);
   await writeOnce(directory, async (draft) => {
-    const smoothingHash = await writePack(request, draft);
-    const description: PackDescription = { format, source, smoothingHash };
-    writeFileSync(join(draft, "pack.json"), JSON.stringify(description, undefined, 2));
+    const description: PackDescription = { format, source, ...(await writePack(request, draft)) };
+    writeFileSync(join(draft, "pack.json"), JSON.stringify(description));
   });
-  const { smoothingHash } = JSON.parse(readFileSync(join(directory, "pack.json"), "utf8")) as PackDescription;
+  const packed = JSON.parse(readFileSync(join(directory, "pack.json"), "utf8")) as PackDescription;
   return {
     directory,
     format,
     source,
     body: join(directory, "body.onnx"),
     lmHead: join(directory, "lm_head.onnx"),
-    smoothingHash,
+    weights: packed.weights,
+    smoothingHash: packed.smoothingHash,
   };
 }
 
-async function writePack(request: PackRequest, directory: string): Promise<string> {
+async function writePack(
+  request: PackRequest,
+  directory: string,
+): Promise<Pick<PackDescription, "smoothingHash" | "weights">> {
   const { checkpoint, format, smoothing, progress } = request;
   const { layers } = checkpoint.config;
   const calibration =
     format !== "float32" && smoothing === undefined
       ? new Calibration(checkpoint, request.calibrationTokens, request.threads)
       : undefined;
-  const layerSmoothings = await FileSink.into(join(directory, "body.bin"), (sink) =>
+  const body = await FileSink.into(join(directory, "body.bin"), (sink) =>
     packBody(request, calibration, directory, sink),
   );
   progress?.(layers, layers + 1);
@@ -85,19 +101,25 @@ async function writePack(request: PackRequest, directory: string): Promise<strin
     packLmHead(request, calibration, directory, sink),
   );
   progress?.(layers + 1, layers + 1);
-  if (lmHead === undefined) return "none";
-  const encoded = encodeSmoothing({ layers: layerSmoothings, lmHead });
+  const weights = {
+    layers: body.layers,
+    outputNorm: body.outputNorm,
+    lmHead: lmHead.matrix,
+    unsmooth: lmHead.unsmooth,
+  };
+  if (lmHead.smoothing === undefined) return { smoothingHash: "none", weights };
+  const encoded = encodeSmoothing({ layers: body.smoothings, lmHead: lmHead.smoothing });
   writeFileSync(join(directory, "smoothing.safetensors"), encoded);
-  return hashOf(encoded);
+  return { smoothingHash: hashOf(encoded), weights };
 }
 
-/** Returns the divisors it packed with, layer by layer; none for float32. */
+/** `smoothings` are the divisors it packed with, layer by layer; none for float32. */
 async function packBody(
   { checkpoint, format, smoothing: given, progress }: PackRequest,
   calibration: Calibration | undefined,
   directory: string,
   sink: FileSink,
-): Promise<LayerSmoothing[]> {
+): Promise<{ layers: PackedLayer[]; outputNorm: PackedVector; smoothings: LayerSmoothing[] }> {
   const { config } = checkpoint;
   const layers: PackedLayer[] = [];
   const smoothings: LayerSmoothing[] = [];
@@ -112,16 +134,16 @@ async function packBody(
   }
   const outputNorm = packVector(sink, "output_norm", readVector(checkpoint, "outputNorm"));
   writeFileSync(join(directory, "body.onnx"), buildBody(config, layers, outputNorm));
-  return smoothings;
+  return { layers, outputNorm, smoothings };
 }
 
-/** Returns the divisors [hidden] it packed with; none for float32. */
+/** `smoothing` are the divisors [hidden] it packed with; none for float32. */
 function packLmHead(
   { checkpoint, format, smoothing: given }: PackRequest,
   calibration: Calibration | undefined,
   directory: string,
   sink: FileSink,
-): Float32Array | undefined {
+): { matrix: PackedMatrix; unsmooth: PackedVector; smoothing: Float32Array | undefined } {
   const { config } = checkpoint;
   const output = config.tiedEmbeddings ? "embedding" : "output";
   let smoothing = format === "float32" ? undefined : given?.lmHead;
@@ -135,7 +157,7 @@ function packLmHead(
   const inverse = smoothing?.map((divisor) => 1 / divisor) ?? new Float32Array(config.hidden).fill(1);
   const unsmooth = packVector(sink, "lm_head.unsmooth", inverse);
   writeFileSync(join(directory, "lm_head.onnx"), buildLmHead(config, matrix, unsmooth));
-  return smoothing;
+  return { matrix, unsmooth, smoothing };
 }
 
 function* chunks(

@@ -1,0 +1,67 @@
+// silu(x @ gate) * (x @ up), quantized for the product that follows. W holds gate and up side by side.
+//
+// output   quantized (QUANTIZE 1): [rows, inputs / 16 + inputs / 128 rounded up] vec4<u32> as linearInt8Blocks reads it, where
+//          inputs is OUTPUTS / 2 rounded up to 32; else [rows, OUTPUTS / 2] float32
+// Workgroups: [OUTPUTS / COLUMNS, rows / ROWS], rounded up. Reference: gated in test/gpu/reference.ts
+//
+// PARAMETER QUANTIZE: u32
+
+@group(0) @binding(3) var<storage, read_write> output: array<u32>;
+
+const width = OUTPUTS / 2u;
+/// Columns of a tile are one half gates, one half ups.
+const half = COLUMNS / 2u;
+const blocks = (width + 31u) / 32u;
+const outputStride = blocks * 8u + ((blocks + 3u) / 4u) * 4u;
+
+@compute @workgroup_size(COLUMNS * SLICES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  let lane = thread % COLUMNS;
+  let slice = thread / COLUMNS;
+  let first = group.x * half;
+  let firstRow = group.y * ROWS;
+  let column = select(width + first + lane - half, first + lane, lane < half);
+  fillTile(column, firstRow, lane, slice);
+  if (lane < half) {
+    for (var row = slice; row < ROWS; row += SLICES) {
+      let gate = tileValue(row, lane);
+      let product = gate / (1.0 + exp(-gate)) * tileValue(row, lane + half);
+      let inside = first + lane < width;
+      if (QUANTIZE == 0u && inside) {
+        output[(firstRow + row) * width + first + lane] = bitcast<u32>(product);
+      }
+      tile[row][lane] = bitcast<u32>(select(0.0, product, inside));
+    }
+  }
+  workgroupBarrier();
+  if (QUANTIZE == 1u) {
+    // One thread for each row and block of 32.
+    for (var task = thread; task < ROWS * (half / 32u); task += COLUMNS * SLICES) {
+      let row = task % ROWS;
+      let firstLane = task / ROWS * 32u;
+      quantizeBlock(row, firstLane, (firstRow + row) * outputStride, (first + firstLane) / 32u);
+    }
+  }
+}
+
+fn quantizeBlock(row: u32, firstLane: u32, start: u32, block: u32) {
+  if (block >= blocks) {
+    return;
+  }
+  var largest = 0.0;
+  for (var i = 0u; i < 32u; i++) {
+    largest = max(largest, abs(tileValue(row, firstLane + i)));
+  }
+  // The smallest power of two by which nothing exceeds 127 steps.
+  let bits = bitcast<u32>(largest * (1.0 / 127.0));
+  let exponent = clamp((bits >> 23u) + select(0u, 1u, (bits & 0x7fffffu) != 0u), 1u, 253u);
+  let inverse = bitcast<f32>((254u - exponent) << 23u);
+  for (var word = 0u; word < 8u; word++) {
+    var steps: vec4<i32>;
+    for (var i = 0u; i < 4u; i++) {
+      steps[i] = i32(round(tileValue(row, firstLane + 4u * word + i) * inverse));
+    }
+    output[start + 8u * block + word] = pack4xI8Clamp(steps);
+  }
+  output[start + blocks * 8u + block] = exponent << 23u;
+}

@@ -1,0 +1,117 @@
+import { rowDepths } from "../cpu/treeMask.ts";
+import type { ForwardResult, LogitsMode, TargetSequence, TokenRows } from "../decoding/target.ts";
+import { JakiroError } from "../errors.ts";
+import type { ModelConfig } from "../model/checkpoint.ts";
+import { type GpuTarget, mostOutputs, mostRows, rowWords } from "./gpuTarget.ts";
+
+/** One sequence on the GPU: a region of the KV cache, driven from the host forward by forward. */
+export class GpuSequence implements TargetSequence {
+  private readonly committed: number[] = [];
+  private pending: TokenRows | undefined;
+
+  constructor(
+    private readonly target: GpuTarget,
+    /** First KV slot. */
+    private readonly region: number,
+    readonly capacity: number,
+  ) {}
+
+  get config(): ModelConfig {
+    return this.target.config;
+  }
+
+  get tokens(): readonly number[] {
+    return this.committed;
+  }
+
+  forward(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
+    return this.target.exclusively(() => this.run(rows, mode, logitRows));
+  }
+
+  commit(rows: ArrayLike<number>): void {
+    const { pending, committed, region } = this;
+    if (pending === undefined) throw new Error("commit needs the rows of a forward");
+    if (committed.length + rows.length > this.capacity) {
+      throw new JakiroError("usage", `The text is longer than the context of ${this.capacity} tokens; shorten it.`);
+    }
+    const first = region + committed.length;
+    const moves = Array.from(rows, (row, i) => [first + row, first + i] as const).filter(([from, to]) => from !== to);
+    if (moves.length > 0) this.target.move(moves);
+    for (let i = 0; i < rows.length; i++) committed.push(pending.tokens[rows[i]!]!);
+    this.pending = undefined;
+  }
+
+  trim(length: number): void {
+    this.committed.length = Math.min(this.committed.length, length);
+    this.pending = undefined;
+  }
+
+  release(): void {
+    this.target.free(this.region);
+  }
+
+  private async run(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
+    const count = rows.tokens.length;
+    if (count > mostRows) throw new Error(`a forward takes at most ${mostRows} rows, not ${count}`);
+    const { target } = this;
+    const { device } = target.gpu;
+    const { scratch } = target;
+    const { hidden, vocabulary } = this.config;
+    const { table, paths, longest } = this.layOut(rows);
+    device.queue.writeBuffer(scratch.rows, 0, table);
+    device.queue.writeBuffer(scratch.paths, 0, paths);
+    const outputs = mode === "none" ? 0 : (logitRows?.length ?? count);
+    if (outputs > mostOutputs) throw new Error(`a forward gives logits of at most ${mostOutputs} rows, not ${outputs}`);
+    if (mode !== "none") {
+      device.queue.writeBuffer(
+        scratch.picks,
+        0,
+        Uint32Array.from(logitRows ?? { length: count }, (row, i) => row ?? i),
+      );
+    }
+    const dispatches = await target.plan(count, outputs, mode, longest);
+    const wanted = [{ from: scratch.features, bytes: count * hidden * 4 }];
+    if (mode === "argmax") wanted.push({ from: scratch.chosen, bytes: outputs * 4 });
+    if (mode === "logits") wanted.push({ from: scratch.logits, bytes: outputs * vocabulary * 4 });
+    const [features, predicted] = await target.read(dispatches, wanted);
+    this.pending = rows;
+    const result = { features: new Float32Array(features!) };
+    switch (mode) {
+      case "none":
+        return result;
+      case "argmax":
+        return { ...result, argmax: new Int32Array(predicted!) };
+      case "logits":
+        return { ...result, logits: new Float32Array(predicted!) };
+    }
+  }
+
+  /** The forward's rows and paths as kernels/rows.wgsl has them, padded to whole tiles by rows that store nothing. */
+  private layOut(rows: TokenRows) {
+    const { region, committed } = this;
+    const count = rows.tokens.length;
+    const depths = rowDepths(rows.parents);
+    const table = new Uint32Array(mostRows * rowWords);
+    const paths: number[] = [];
+    let longest = 1;
+    for (let row = 0; row < mostRows; row++) {
+      const at = row * rowWords;
+      if (row >= count) {
+        table[at + 5] = 0xffffffff;
+        continue;
+      }
+      const position = committed.length + depths[row]!;
+      // A row whose ancestors are the rows before it continues the text without a gap.
+      const contiguous = depths[row] === row ? position + 1 : committed.length;
+      table.set([rows.tokens[row]!, position, region, contiguous, paths.length, region + committed.length + row], at);
+      table[at + 7] = rows.parents[row]!;
+      if (contiguous <= position) {
+        const start = paths.length;
+        for (let node = row; node >= 0; node = rows.parents[node]!)
+          paths.splice(start, 0, region + committed.length + node);
+      }
+      longest = Math.max(longest, position + 1);
+    }
+    return { table, paths: Uint32Array.from(paths), longest };
+  }
+}

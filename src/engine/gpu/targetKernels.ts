@@ -1,0 +1,180 @@
+import argmaxSource from "../../../kernels/argmax.wgsl";
+import attentionSource from "../../../kernels/attention.wgsl";
+import mergeSource from "../../../kernels/attentionMerge.wgsl";
+import compactSource from "../../../kernels/compactKv.wgsl";
+import embedSource from "../../../kernels/embed.wgsl";
+import linearSource from "../../../kernels/linear.wgsl";
+import float32Source from "../../../kernels/linearFloat32.wgsl";
+import gatedSource from "../../../kernels/linearGated.wgsl";
+import int8Source from "../../../kernels/linearInt8.wgsl";
+import int8BlocksSource from "../../../kernels/linearInt8Blocks.wgsl";
+import qkvSource from "../../../kernels/linearQkv.wgsl";
+import tileSource from "../../../kernels/linearTile.wgsl";
+import normSource from "../../../kernels/norm.wgsl";
+import rowsSource from "../../../kernels/rows.wgsl";
+import type { Kernel, KernelCompiler, KernelConstants } from "./kernels.ts";
+
+/** Rows that one reading of the weights can serve; a forward takes the smallest that holds its rows, or several of the largest. */
+export const tileSizes = [1, 2, 4, 8, 16, 32, 64] as const;
+
+/** Positions of one attention block: fixed, since it decides the order of sums. */
+export const attentionBlock = 128;
+
+const threads = 256;
+const linearColumns = 64;
+
+/** How a product's input comes: int8 with a scale per row or per 32 inputs, or float32. */
+export type InputFormat = "int8" | "int8-blocks" | "float32";
+
+const inputSources: Readonly<Record<InputFormat, string>> = {
+  int8: int8Source,
+  "int8-blocks": int8BlocksSource,
+  float32: float32Source,
+};
+
+/** Alignment of a product's inputs, by the format they come in. */
+export const inputAlignment: Readonly<Record<InputFormat, number>> = { int8: 16, "int8-blocks": 32, float32: 4 };
+
+/** 32-bit words of one row of a product's input. */
+export function inputWords(format: InputFormat, inputs: number): number {
+  const padded = Math.ceil(inputs / inputAlignment[format]) * inputAlignment[format];
+  switch (format) {
+    case "int8":
+      return padded / 4 + 4;
+    case "int8-blocks":
+      return padded / 4 + Math.ceil(padded / 128) * 4;
+    case "float32":
+      return padded;
+  }
+}
+
+export interface LinearShape {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly format: InputFormat;
+}
+
+export interface AttentionShape {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** KV slots of a layer. */
+  readonly slots: number;
+  /** Attention blocks of the longest sequence. */
+  readonly blocks: number;
+}
+
+/** Compiles the kernels of a forward, for the shapes of one model. */
+export class ForwardKernels {
+  /** Largest tile that the device's workgroup memory holds for heads of this size. */
+  readonly largestTile: number;
+
+  constructor(
+    private readonly compiler: KernelCompiler,
+    readonly shape: AttentionShape,
+    readonly quantize: boolean,
+  ) {
+    const columns = Math.max(linearColumns, shape.headDim);
+    const limit = compiler.device.limits.maxComputeWorkgroupStorageSize / (4 * columns);
+    this.largestTile = tileSizes.findLast((size) => size <= limit)!;
+  }
+
+  /** The tile for so many rows, and how many tiles they take. */
+  tiling(rows: number): { readonly tile: number; readonly count: number } {
+    const tile = tileSizes.find((size) => size >= rows && size <= this.largestTile) ?? this.largestTile;
+    return { tile, count: Math.ceil(rows / tile) };
+  }
+
+  linear(shape: LinearShape, tile: number, add: boolean): Promise<Kernel> {
+    return this.product("linear", linearSource, shape, tile, linearColumns, { ADD: Number(add) });
+  }
+
+  linearGroups({ outputs }: LinearShape): number {
+    return Math.ceil(outputs / linearColumns);
+  }
+
+  gated(shape: LinearShape, tile: number): Promise<Kernel> {
+    return this.product("linearGated", gatedSource, shape, tile, linearColumns, { QUANTIZE: Number(this.quantize) });
+  }
+
+  gatedGroups({ outputs }: LinearShape): number {
+    return Math.ceil(outputs / linearColumns);
+  }
+
+  qkv(shape: LinearShape, tile: number): Promise<Kernel> {
+    const { heads, kvHeads, headDim, slots } = this.shape;
+    const constants = { HEADS: heads, KV_HEADS: kvHeads, SLOTS: slots };
+    return this.product("linearQkv", qkvSource, shape, tile, headDim, constants);
+  }
+
+  /** `epsilon` negative: no norm, only the factors. */
+  norm(
+    width: number,
+    epsilon: number,
+    options: { readonly keep?: boolean; readonly pick?: boolean } = {},
+  ): Promise<Kernel> {
+    const { keep = false, pick = false } = options;
+    return this.compiler.compile("norm", normSource, {
+      WIDTH: width,
+      EPSILON: epsilon,
+      QUANTIZE: Number(this.quantize),
+      KEEP: Number(keep),
+      PICK: Number(pick),
+    });
+  }
+
+  embed(width: number, blocks: boolean): Promise<Kernel> {
+    return this.compiler.compile("embed", rowsSource + embedSource, { WIDTH: width, BLOCKS: Number(blocks) });
+  }
+
+  attention(): Promise<Kernel> {
+    const { heads, kvHeads, headDim, slots, blocks } = this.shape;
+    return this.compiler.compile("attention", rowsSource + attentionSource, {
+      HEAD_DIM: headDim,
+      KV_HEADS: kvHeads,
+      GROUP: heads / kvHeads,
+      SLOTS: slots,
+      BLOCK: attentionBlock,
+      BLOCKS: blocks,
+    });
+  }
+
+  merge(): Promise<Kernel> {
+    const { heads, headDim, blocks } = this.shape;
+    return this.compiler.compile("attentionMerge", rowsSource + mergeSource, {
+      HEAD_DIM: headDim,
+      HEADS: heads,
+      BLOCK: attentionBlock,
+      BLOCKS: blocks,
+      QUANTIZE: Number(this.quantize),
+    });
+  }
+
+  argmax(vocabulary: number): Promise<Kernel> {
+    return this.compiler.compile("argmax", argmaxSource, { WIDTH: vocabulary });
+  }
+
+  compact(): Promise<Kernel> {
+    const { kvHeads, headDim, slots } = this.shape;
+    return this.compiler.compile("compactKv", compactSource, { SLOTS: slots, WIDTH: kvHeads * headDim });
+  }
+
+  private product(
+    name: string,
+    epilogue: string,
+    { inputs, outputs, format }: LinearShape,
+    tile: number,
+    columns: number,
+    constants: KernelConstants,
+  ): Promise<Kernel> {
+    const source = rowsSource + inputSources[format] + tileSource + epilogue;
+    return this.compiler.compile(`${name} ${format}`, source, {
+      ROWS: tile,
+      COLUMNS: columns,
+      SLICES: Math.max(1, threads / columns),
+      INPUTS: Math.ceil(inputs / inputAlignment[format]) * inputAlignment[format],
+      OUTPUTS: outputs,
+      ...constants,
+    });
+  }
+}

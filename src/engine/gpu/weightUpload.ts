@@ -1,0 +1,214 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import type { PackedVector } from "../cpu/decoderLayer.ts";
+import type { PackedMatrix } from "../cpu/linear.ts";
+import type { ExternalData } from "../cpu/onnxWriter.ts";
+import { JakiroError } from "../errors.ts";
+import type { Checkpoint } from "../model/checkpoint.ts";
+
+/** A weight matrix on the device, in the layout of kernels/linear*.wgsl. */
+export interface GpuMatrix {
+  readonly format: "int8" | "float32";
+  /** Rounded up as the kernel wants it; the added inputs weigh nothing. */
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly weights: GPUBuffer;
+  /** [outputs] (value of one step, bias). */
+  readonly columns: GPUBuffer;
+}
+
+/** A table of embeddings on the device, in the layout of kernels/embed.wgsl. */
+export interface GpuEmbedding {
+  readonly blocks: boolean;
+  readonly table: GPUBuffer;
+  readonly scales: GPUBuffer;
+}
+
+/** Bytes that are on their way to the device at a time: what a queue holds back is memory of this process. */
+const chunkBytes = 16 << 20;
+/** Inputs that share a scale in an embedding row, as in GGUF's Q8_0, which therefore loses nothing. */
+const embeddingBlock = 32;
+
+/** Brings packed weights to a device; the buffers belong to the caller of `release`. */
+export class WeightUpload {
+  private readonly descriptors = new Map<string, number>();
+  private readonly buffers: GPUBuffer[] = [];
+
+  /** @param directory of the pack, whose data files the packed matrices refer to */
+  constructor(
+    private readonly device: GPUDevice,
+    private readonly directory: string,
+  ) {}
+
+  /** Closes the pack's files. */
+  close(): void {
+    for (const descriptor of this.descriptors.values()) closeSync(descriptor);
+    this.descriptors.clear();
+  }
+
+  /** Gives the device's memory back. */
+  release(): void {
+    for (const buffer of this.buffers) buffer.destroy();
+    this.buffers.length = 0;
+  }
+
+  /**
+   * A matrix, its inputs padded to a multiple of `alignment`.
+   * Throws JakiroError("model") for 4-bit weights, which have no kernel here yet.
+   */
+  async matrix(packed: PackedMatrix, alignment: number, bias?: PackedVector): Promise<GpuMatrix> {
+    const { outputs, format } = packed;
+    if (format === "int4") throw new JakiroError("model", "4-bit weights run on the CPU only; use --device cpu.");
+    const inputs = Math.ceil(packed.inputs / alignment) * alignment;
+    const bytes = inputs * outputs * (format === "int8" ? 1 : 4);
+    const weights = this.buffer(packed.name, bytes);
+    if (format === "int8") await this.writeInt8(packed, weights);
+    else await this.writeRaw(packed.weights, weights);
+    const columns = new Float32Array(outputs * 2);
+    const scales = format === "int8" ? this.floats(packed.scales) : new Float32Array(outputs).fill(1);
+    const biases = bias === undefined ? new Float32Array(outputs) : this.floats(bias.data);
+    for (let column = 0; column < outputs; column++) {
+      columns[2 * column] = scales[column]!;
+      columns[2 * column + 1] = biases[column]!;
+    }
+    return { format, inputs, outputs, weights, columns: this.filled(`${packed.name}.columns`, columns) };
+  }
+
+  /** A norm's gains beside the factors that bring its result to the next product's input, [width] pairs. */
+  gains(gain: PackedVector | undefined, factor: PackedVector | undefined, width: number): GPUBuffer {
+    const pairs = new Float32Array(2 * width).fill(1);
+    for (const [offset, vector] of [gain, factor].entries()) {
+      if (vector === undefined) continue;
+      const values = this.floats(vector.data);
+      for (let i = 0; i < width; i++) pairs[2 * i + offset] = values[i]!;
+    }
+    return this.filled(gain?.name ?? factor?.name ?? "gains", pairs);
+  }
+
+  /** The model's embeddings: int8 steps in blocks of 32, or float32 for models that are to lose nothing. */
+  async embedding(checkpoint: Checkpoint, blocks: boolean): Promise<GpuEmbedding> {
+    const { hidden, vocabulary } = checkpoint.config;
+    const table = this.buffer("embedding", vocabulary * hidden * (blocks ? 1 : 4));
+    const perRow = Math.ceil(hidden / embeddingBlock);
+    const scales = this.buffer("embedding.scales", blocks ? vocabulary * perRow * 4 : 4);
+    const rowsAtATime = Math.max(1, Math.floor(chunkBytes / (hidden * 4)));
+    const values = new Float32Array(rowsAtATime * hidden);
+    for (let first = 0; first < vocabulary; first += rowsAtATime) {
+      const count = Math.min(rowsAtATime, vocabulary - first);
+      const rows = checkpoint.readRows("embedding", first, count, values).subarray(0, count * hidden);
+      if (blocks) {
+        const packed = quantizeBlocks(rows, hidden);
+        await this.write(table, first * hidden, packed.steps);
+        await this.write(scales, first * perRow * 4, packed.scales);
+      } else {
+        await this.write(table, first * hidden * 4, rows);
+      }
+    }
+    return { blocks, table, scales };
+  }
+
+  /** A buffer with these contents. */
+  filled(label: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): GPUBuffer {
+    const buffer = this.buffer(label, data.byteLength);
+    this.device.queue.writeBuffer(buffer, 0, data);
+    return buffer;
+  }
+
+  /** A uniform of up to four words. */
+  uniform(label: string, words: readonly number[]): GPUBuffer {
+    const { UNIFORM, COPY_DST } = GPUBufferUsage;
+    const buffer = this.device.createBuffer({ label, size: 16, usage: UNIFORM | COPY_DST });
+    this.buffers.push(buffer);
+    this.device.queue.writeBuffer(buffer, 0, Uint32Array.from(words));
+    return buffer;
+  }
+
+  private buffer(label: string, bytes: number): GPUBuffer {
+    const { STORAGE, COPY_DST } = GPUBufferUsage;
+    const buffer = this.device.createBuffer({ label, size: Math.ceil(bytes / 4) * 4, usage: STORAGE | COPY_DST });
+    this.buffers.push(buffer);
+    return buffer;
+  }
+
+  /** [inputs, outputs] bytes into [inputs / 4, outputs] words of four inputs each. */
+  private async writeInt8(packed: PackedMatrix, buffer: GPUBuffer): Promise<void> {
+    const { inputs, outputs, weights } = packed;
+    const step = Math.max(4, Math.floor(chunkBytes / outputs / 4) * 4);
+    for (let first = 0; first < inputs; first += step) {
+      const count = Math.min(step, inputs - first);
+      const words = interleave(this.read(weights, first * outputs, count * outputs), count, outputs);
+      await this.write(buffer, first * outputs, words);
+    }
+  }
+
+  private async writeRaw(data: ExternalData, buffer: GPUBuffer): Promise<void> {
+    for (let first = 0; first < data.length; first += chunkBytes) {
+      await this.write(buffer, first, this.read(data, first, Math.min(chunkBytes, data.length - first)));
+    }
+  }
+
+  private async write(buffer: GPUBuffer, offset: number, data: ArrayBufferView): Promise<void> {
+    const { queue } = this.device;
+    queue.writeBuffer(buffer, offset, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    await queue.onSubmittedWorkDone();
+  }
+
+  private floats(data: ExternalData): Float32Array {
+    const bytes = this.read(data, 0, data.length);
+    return new Float32Array(bytes.buffer, 0, bytes.length / 4);
+  }
+
+  private read(data: ExternalData, offset: number, length: number): Uint8Array<ArrayBuffer> {
+    let descriptor = this.descriptors.get(data.location);
+    if (descriptor === undefined) {
+      descriptor = openSync(join(this.directory, data.location), "r");
+      this.descriptors.set(data.location, descriptor);
+    }
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const count = readSync(descriptor, bytes, done, length - done, data.offset + offset + done);
+      if (count === 0)
+        throw new JakiroError(
+          "model",
+          `The packed model ${this.directory} is cut short; remove it, and it is made again.`,
+        );
+      done += count;
+    }
+    return bytes;
+  }
+}
+
+/** Four rows of bytes [rows, columns] become one row of words; missing rows of the last word are zero. */
+export function interleave(bytes: Uint8Array, rows: number, columns: number): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.ceil(rows / 4) * columns);
+  for (let row = 0; row < rows; row++) {
+    const shift = 8 * (row % 4);
+    const target = Math.floor(row / 4) * columns;
+    const source = row * columns;
+    for (let column = 0; column < columns; column++) words[target + column]! |= bytes[source + column]! << shift;
+  }
+  return words;
+}
+
+/** Rows [n, width] as int8 steps, and the value of one step for every 32 of a row. */
+export function quantizeBlocks(
+  values: Float32Array,
+  width: number,
+): { steps: Int8Array<ArrayBuffer>; scales: Float32Array<ArrayBuffer> } {
+  const rows = values.length / width;
+  const perRow = Math.ceil(width / embeddingBlock);
+  const steps = new Int8Array(values.length);
+  const scales = new Float32Array(rows * perRow);
+  for (let row = 0; row < rows; row++) {
+    for (let block = 0; block < perRow; block++) {
+      const start = row * width + block * embeddingBlock;
+      const end = Math.min(start + embeddingBlock, (row + 1) * width);
+      let largest = 0;
+      for (let i = start; i < end; i++) largest = Math.max(largest, Math.abs(values[i]!));
+      const scale = Math.fround(largest / 127);
+      scales[row * perRow + block] = scale;
+      for (let i = start; i < end; i++) steps[i] = scale > 0 ? Math.round(values[i]! / scale) : 0;
+    }
+  }
+  return { steps, scales };
+}
