@@ -52,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   slots[thread] = slot;
   workgroupBarrier();
 
-  var scores: array<f32, GROUP>;
+  var scores = array<f32, GROUP>();
   if (thread < count) {
     let start = ((place.x * 2u) * SLOTS + slot) * KV_HEADS * quads + kvHead * quads;
     for (var i = 0u; i < quads; i++) {

@@ -12,7 +12,6 @@ const width = OUTPUTS / 2u;
 /// Columns of a tile are one half gates, one half ups.
 const half = COLUMNS / 2u;
 const blocks = (width + 31u) / 32u;
-const outputStride = blocks * 8u + ((blocks + 3u) / 4u) * 4u;
 
 @compute @workgroup_size(COLUMNS * SLICES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -39,29 +38,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var task = thread; task < ROWS * (half / 32u); task += COLUMNS * SLICES) {
       let row = task % ROWS;
       let firstLane = task / ROWS * 32u;
-      quantizeBlock(row, firstLane, (firstRow + row) * outputStride, (first + firstLane) / 32u);
+      let block = (first + firstLane) / 32u;
+      if (block < blocks) {
+        quantizeBlock(row, firstLane, (firstRow + row) * blockStride(blocks), blocks, block);
+      }
     }
   }
-}
-
-fn quantizeBlock(row: u32, firstLane: u32, start: u32, block: u32) {
-  if (block >= blocks) {
-    return;
-  }
-  var largest = 0.0;
-  for (var i = 0u; i < 32u; i++) {
-    largest = max(largest, abs(tileValue(row, firstLane + i)));
-  }
-  // The smallest power of two by which nothing exceeds 127 steps.
-  let bits = bitcast<u32>(largest * (1.0 / 127.0));
-  let exponent = clamp((bits >> 23u) + select(0u, 1u, (bits & 0x7fffffu) != 0u), 1u, 253u);
-  let inverse = bitcast<f32>((254u - exponent) << 23u);
-  for (var word = 0u; word < 8u; word++) {
-    var steps: vec4<i32>;
-    for (var i = 0u; i < 4u; i++) {
-      steps[i] = i32(round(tileValue(row, firstLane + 4u * word + i) * inverse));
-    }
-    output[start + 8u * block + word] = pack4xI8Clamp(steps);
-  }
-  output[start + blocks * 8u + block] = exponent << 23u;
 }

@@ -16,7 +16,7 @@ alias Sum = i32;
 const inputStride = INPUTS / 16u + 1u;
 
 fn partialSums(column: u32, firstRow: u32, slice: u32) -> array<Sum, ROWS> {
-  var sums: array<Sum, ROWS>;
+  var sums = array<Sum, ROWS>();
   for (var step = slice; step < INPUTS / 16u; step += SLICES) {
     let at = 4u * step * OUTPUTS + column;
     let w = vec4(weights[at], weights[at + OUTPUTS], weights[at + 2u * OUTPUTS], weights[at + 3u * OUTPUTS]);

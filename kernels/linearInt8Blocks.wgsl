@@ -18,7 +18,7 @@ const steps = INPUTS / 16u;
 const inputStride = steps + (INPUTS / 32u + 3u) / 4u;
 
 fn partialSums(column: u32, firstRow: u32, slice: u32) -> array<Sum, ROWS> {
-  var sums: array<Sum, ROWS>;
+  var sums = array<Sum, ROWS>();
   for (var block = slice; block < INPUTS / 32u; block += SLICES) {
     let at = 8u * block * OUTPUTS + column;
     let v = vec4(weights[at], weights[at + OUTPUTS], weights[at + 2u * OUTPUTS], weights[at + 3u * OUTPUTS]);

@@ -69,7 +69,7 @@ export class GpuSequence implements TargetSequence {
         Uint32Array.from(logitRows ?? { length: count }, (row, i) => row ?? i),
       );
     }
-    const dispatches = await target.plan(count, outputs, mode, longest);
+    const dispatches = await target.plan({ rows: scratch.rows, paths: scratch.paths, count, outputs, mode, longest });
     const wanted = [{ from: scratch.features, bytes: count * hidden * 4 }];
     if (mode === "argmax") wanted.push({ from: scratch.chosen, bytes: outputs * 4 });
     if (mode === "logits") wanted.push({ from: scratch.logits, bytes: outputs * vocabulary * 4 });

@@ -5,7 +5,7 @@ import { JakiroError } from "../errors.ts";
 import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
 import type { GpuDevice } from "./device.ts";
 import { GpuSequence } from "./gpuSequence.ts";
-import { bind, type Dispatch, encode, type Kernel, KernelCompiler } from "./kernels.ts";
+import { Binder, type Dispatch, DispatchList, encode, type Kernel, KernelCompiler } from "./kernels.ts";
 import {
   attentionBlock,
   ForwardKernels,
@@ -14,7 +14,7 @@ import {
   inputWords,
   type LinearShape,
 } from "./targetKernels.ts";
-import { type GpuEmbedding, type GpuMatrix, WeightUpload } from "./weightUpload.ts";
+import { type GpuEmbedding, type GpuMatrix, PackFiles, WeightUpload } from "./weightUpload.ts";
 
 export interface GpuTargetOptions {
   /** Tokens of one sequence. */
@@ -30,6 +30,19 @@ export const mostRows = 128;
 export const mostOutputs = 64;
 /** 32-bit words of kernels/rows.wgsl's Row. */
 export const rowWords = 8;
+
+/** One forward over rows that lie in a buffer. */
+export interface ForwardPlan {
+  /** [rows padded to a whole tile] Row */
+  readonly rows: GPUBuffer;
+  readonly paths: GPUBuffer;
+  readonly count: number;
+  /** Rows that need logits: all, or those that `scratch.picks` names. */
+  readonly outputs: number;
+  readonly mode: LogitsMode;
+  /** Positions of the longest sequence, the rows' own included. */
+  readonly longest: number;
+}
 
 interface GpuLayer {
   readonly attentionNorm: GPUBuffer;
@@ -71,21 +84,23 @@ export class GpuTarget {
   private freeRegions: number[];
   /** Forwards share the scratch buffers: one at a time. */
   private turn: Promise<unknown> = Promise.resolve();
+  readonly binder: Binder;
 
   private constructor(
     readonly gpu: GpuDevice,
     readonly checkpoint: Checkpoint,
     readonly options: GpuTargetOptions,
     private readonly upload: WeightUpload,
-    private readonly weights: GpuWeights,
-    private readonly kernels: ForwardKernels,
+    readonly weights: GpuWeights,
+    readonly kernels: ForwardKernels,
     readonly scratch: Scratch,
     readonly cache: GPUBuffer,
-    private readonly rotary: GPUBuffer,
+    readonly rotary: GPUBuffer,
     private readonly compact: Kernel,
     /** Slots of a sequence: its capacity, and the tree that is being verified. */
     readonly regionSlots: number,
   ) {
+    this.binder = new Binder(gpu.device);
     this.freeRegions = Array.from({ length: options.sequences }, (_, i) => i * regionSlots).reverse();
   }
 
@@ -108,7 +123,8 @@ export class GpuTarget {
       { heads, kvHeads, headDim, slots, blocks },
       quantize,
     );
-    const upload = new WeightUpload(device, packed.directory);
+    const files = new PackFiles(packed.directory);
+    const upload = new WeightUpload(device, files);
     device.pushErrorScope("out-of-memory");
     device.pushErrorScope("validation");
     try {
@@ -131,7 +147,7 @@ export class GpuTarget {
         regionSlots,
       );
     } finally {
-      upload.close();
+      files.close();
       const invalid = await device.popErrorScope();
       const exhausted = await device.popErrorScope();
       const failure = exhausted ?? invalid;
@@ -176,30 +192,22 @@ export class GpuTarget {
 
   /** Compiles what a forward of so many rows needs, so that the first one does not wait. */
   async prepare(rows: number): Promise<void> {
-    await this.plan(rows, Math.min(rows, mostOutputs), "argmax", rows);
+    const { rows: table, paths } = this.scratch;
+    const outputs = Math.min(rows, mostOutputs);
+    await this.plan({ rows: table, paths, count: rows, outputs, mode: "argmax", longest: rows });
   }
 
-  /**
-   * The dispatches of a forward over `rows` rows of the row buffer, whose longest sequence ends at `longest` positions.
-   * With mode "none" they end with the features.
-   */
-  async plan(rows: number, outputs: number, mode: LogitsMode, longest: number): Promise<Dispatch[]> {
+  /** The dispatches of a forward. With mode "none" they end with the features. */
+  async plan(forward: ForwardPlan): Promise<Dispatch[]> {
+    const { count: rows, outputs, mode, longest } = forward;
     const { tile, count } = this.kernels.tiling(rows);
-    const dispatches: Dispatch[] = [];
+    const list = new DispatchList(this.binder);
     const groups = Math.ceil(longest / attentionBlock);
-    const add = async (
-      kernel: Promise<Kernel>,
-      buffers: readonly GPUBuffer[],
-      ...workgroups: [number, number?, number?]
-    ) => {
-      const ready = await kernel;
-      dispatches.push({ kernel: ready, bindings: this.bindings(ready, buffers), workgroups });
-    };
     const { scratch, weights, kernels, cache, rotary } = this;
     const { config } = this;
     const { table, scales, blocks } = weights.embedding;
     const { hidden } = config;
-    await add(kernels.embed(hidden, blocks), [scratch.rows, table, scales, scratch.hidden], rows);
+    await list.add(kernels.embed(hidden, blocks), [forward.rows, table, scales, scratch.hidden], rows);
     const norm = kernels.norm(hidden, config.rmsEpsilon);
     for (const layer of weights.layers) {
       const [qkv, o, gateUp, down] = [
@@ -208,8 +216,8 @@ export class GpuTarget {
         shapeOf(layer.gateUp),
         this.downShape(layer.down),
       ];
-      await add(norm, [scratch.hidden, layer.attentionNorm, scratch.picks, scratch.input, scratch.features], rows);
-      await add(
+      await list.add(norm, [scratch.hidden, layer.attentionNorm, scratch.picks, scratch.input, scratch.features], rows);
+      await list.add(
         kernels.qkv(qkv, tile),
         [
           scratch.input,
@@ -217,35 +225,35 @@ export class GpuTarget {
           layer.qkv.columns,
           scratch.queries,
           cache,
-          scratch.rows,
+          forward.rows,
           rotary,
           layer.place,
         ],
         config.heads + 2 * config.kvHeads,
         count,
       );
-      await add(
+      await list.add(
         kernels.attention(),
-        [scratch.queries, cache, scratch.rows, scratch.paths, scratch.partial, layer.place],
+        [scratch.queries, cache, forward.rows, forward.paths, scratch.partial, layer.place],
         groups,
         config.kvHeads,
         rows,
       );
-      await add(kernels.merge(), [scratch.partial, scratch.rows, scratch.mixed], rows);
-      await add(
+      await list.add(kernels.merge(), [scratch.partial, forward.rows, scratch.mixed], rows);
+      await list.add(
         kernels.linear(o, tile, true),
         [scratch.mixed, layer.o.weights, layer.o.columns, scratch.hidden],
         kernels.linearGroups(o),
         count,
       );
-      await add(norm, [scratch.hidden, layer.mlpNorm, scratch.picks, scratch.input, scratch.features], rows);
-      await add(
+      await list.add(norm, [scratch.hidden, layer.mlpNorm, scratch.picks, scratch.input, scratch.features], rows);
+      await list.add(
         kernels.gated(gateUp, tile),
         [scratch.input, layer.gateUp.weights, layer.gateUp.columns, scratch.gated],
         kernels.gatedGroups(gateUp),
         count,
       );
-      await add(
+      await list.add(
         kernels.linear(down, tile, true),
         [scratch.gated, layer.down.weights, layer.down.columns, scratch.hidden],
         kernels.linearGroups(down),
@@ -253,20 +261,21 @@ export class GpuTarget {
       );
     }
     const finalBuffers = [scratch.hidden, weights.outputNorm, scratch.picks, scratch.input, scratch.features];
-    await add(kernels.norm(hidden, config.rmsEpsilon, { keep: true }), finalBuffers, rows);
-    if (mode === "none") return dispatches;
+    await list.add(kernels.norm(hidden, config.rmsEpsilon, { keep: true }), finalBuffers, rows);
+    if (mode === "none") return list.dispatches;
     // Rows that need logits are normalized once more, side by side.
-    if (outputs !== rows) await add(kernels.norm(hidden, config.rmsEpsilon, { pick: true }), finalBuffers, outputs);
+    if (outputs !== rows)
+      await list.add(kernels.norm(hidden, config.rmsEpsilon, { pick: true }), finalBuffers, outputs);
     const lmHead = shapeOf(weights.lmHead);
     const { tile: outputTile, count: outputTiles } = kernels.tiling(outputs);
-    await add(
+    await list.add(
       kernels.linear(lmHead, outputTile, false),
       [scratch.input, weights.lmHead.weights, weights.lmHead.columns, scratch.logits],
       kernels.linearGroups(lmHead),
       outputTiles,
     );
-    if (mode === "argmax") await add(kernels.argmax(config.vocabulary), [scratch.logits, scratch.chosen], outputs);
-    return dispatches;
+    if (mode === "argmax") await list.add(kernels.argmax(config.vocabulary), [scratch.logits, scratch.chosen], outputs);
+    return list.dispatches;
   }
 
   /** Moves keys and values of accepted rows, [source slot, destination slot] with rising sources, behind all that was submitted. */
@@ -276,7 +285,7 @@ export class GpuTarget {
     const { layers, kvHeads, headDim } = this.config;
     device.queue.writeBuffer(scratch.moves, 0, Uint32Array.from(moves.flat()));
     device.queue.writeBuffer(scratch.moveCount, 0, Uint32Array.of(moves.length, 0, 0, 0));
-    const bindings = this.bindings(compact, [scratch.moves, cache, scratch.moveCount]);
+    const bindings = this.binder.group(compact, [scratch.moves, cache, scratch.moveCount]);
     const workgroups = [Math.ceil((kvHeads * headDim) / 64), layers * 2] as const;
     this.submit([{ kernel: compact, bindings, workgroups }]);
   }
@@ -327,25 +336,6 @@ export class GpuTarget {
     for (const buffer of Object.values(this.scratch) as GPUBuffer[]) buffer.destroy();
     this.cache.destroy();
     this.gpu.device.destroy();
-  }
-
-  private readonly bindGroups = new Map<string, GPUBindGroup>();
-  private readonly bufferNumbers = new Map<GPUBuffer, number>();
-
-  /** Bind groups are made once for each kernel and list of buffers. */
-  private bindings(kernel: Kernel, buffers: readonly GPUBuffer[]): GPUBindGroup {
-    const numbers = buffers.map((buffer) => {
-      const known = this.bufferNumbers.get(buffer) ?? this.bufferNumbers.size;
-      this.bufferNumbers.set(buffer, known);
-      return known;
-    });
-    const key = `${kernel.name} ${numbers.join()}`;
-    let group = this.bindGroups.get(key);
-    if (group === undefined) {
-      group = bind(this.gpu.device, kernel, buffers);
-      this.bindGroups.set(key, group);
-    }
-    return group;
   }
 
   private downShape({ inputs, outputs, format }: GpuMatrix): LinearShape {
@@ -418,13 +408,13 @@ function makeScratch(device: GPUDevice, config: ModelConfig, quantize: boolean, 
   };
 }
 
-function storage(device: GPUDevice, label: string, words: number): GPUBuffer {
+export function storage(device: GPUDevice, label: string, words: number): GPUBuffer {
   const { STORAGE, COPY_DST, COPY_SRC } = GPUBufferUsage;
   return device.createBuffer({ label, size: words * 4, usage: STORAGE | COPY_DST | COPY_SRC });
 }
 
 /** [positions, headDim / 2] (cosine, sine). */
-function rotaryPairs({ rope, headDim }: ModelConfig, positions: number): Float32Array<ArrayBuffer> {
+export function rotaryPairs({ rope, headDim }: ModelConfig, positions: number): Float32Array<ArrayBuffer> {
   const { cos, sin } = new RotaryTable(rope, headDim).rows(Array.from({ length: positions }, (_, i) => i));
   const pairs = new Float32Array(cos.length * 2);
   for (let i = 0; i < cos.length; i++) {

@@ -94,3 +94,43 @@ export function encode(pass: GPUComputePassEncoder, dispatches: readonly Dispatc
     pass.dispatchWorkgroups(...workgroups);
   }
 }
+
+/** Bind groups are made once for each kernel and list of buffers. */
+export class Binder {
+  private readonly groups = new Map<string, GPUBindGroup>();
+  private readonly numbers = new Map<GPUBuffer, number>();
+
+  constructor(private readonly device: GPUDevice) {}
+
+  group(kernel: Kernel, buffers: readonly GPUBuffer[]): GPUBindGroup {
+    const key = `${kernel.name} ${buffers.map((buffer) => this.numberOf(buffer)).join()}`;
+    let group = this.groups.get(key);
+    if (group === undefined) {
+      group = bind(this.device, kernel, buffers);
+      this.groups.set(key, group);
+    }
+    return group;
+  }
+
+  private numberOf(buffer: GPUBuffer): number {
+    const number = this.numbers.get(buffer) ?? this.numbers.size;
+    this.numbers.set(buffer, number);
+    return number;
+  }
+}
+
+/** Dispatches in the order in which they are added. */
+export class DispatchList {
+  readonly dispatches: Dispatch[] = [];
+
+  constructor(private readonly binder: Binder) {}
+
+  async add(
+    kernel: Promise<Kernel>,
+    buffers: readonly GPUBuffer[],
+    ...workgroups: Dispatch["workgroups"]
+  ): Promise<void> {
+    const ready = await kernel;
+    this.dispatches.push({ kernel: ready, bindings: this.binder.group(ready, buffers), workgroups });
+  }
+}

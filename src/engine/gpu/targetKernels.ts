@@ -8,9 +8,11 @@ import float32Source from "../../../kernels/linearFloat32.wgsl";
 import gatedSource from "../../../kernels/linearGated.wgsl";
 import int8Source from "../../../kernels/linearInt8.wgsl";
 import int8BlocksSource from "../../../kernels/linearInt8Blocks.wgsl";
+import keepSource from "../../../kernels/linearKeep.wgsl";
 import qkvSource from "../../../kernels/linearQkv.wgsl";
 import tileSource from "../../../kernels/linearTile.wgsl";
 import normSource from "../../../kernels/norm.wgsl";
+import quantizeSource from "../../../kernels/quantizeBlocks.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
 import type { Kernel, KernelCompiler, KernelConstants } from "./kernels.ts";
 
@@ -70,7 +72,7 @@ export class ForwardKernels {
   readonly largestTile: number;
 
   constructor(
-    private readonly compiler: KernelCompiler,
+    readonly compiler: KernelCompiler,
     readonly shape: AttentionShape,
     readonly quantize: boolean,
   ) {
@@ -94,7 +96,9 @@ export class ForwardKernels {
   }
 
   gated(shape: LinearShape, tile: number): Promise<Kernel> {
-    return this.product("linearGated", gatedSource, shape, tile, linearColumns, { QUANTIZE: Number(this.quantize) });
+    return this.product("linearGated", quantizeSource + gatedSource, shape, tile, linearColumns, {
+      QUANTIZE: Number(this.quantize),
+    });
   }
 
   gatedGroups({ outputs }: LinearShape): number {
@@ -157,6 +161,12 @@ export class ForwardKernels {
   compact(): Promise<Kernel> {
     const { kvHeads, headDim, slots } = this.shape;
     return this.compiler.compile("compactKv", compactSource, { SLOTS: slots, WIDTH: kvHeads * headDim });
+  }
+
+  /** x @ W kept and quantized: fc of a draft head. */
+  keep(shape: LinearShape, tile: number): Promise<Kernel> {
+    const source = quantizeSource + keepSource;
+    return this.product("linearKeep", source, shape, tile, linearColumns, { QUANTIZE: Number(this.quantize) });
   }
 
   private product(

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { PackedVector } from "../cpu/decoderLayer.ts";
 import type { PackedMatrix } from "../cpu/linear.ts";
 import type { ExternalData } from "../cpu/onnxWriter.ts";
+import type { MemorySink } from "../cpu/weightSink.ts";
 import { JakiroError } from "../errors.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 
@@ -29,22 +30,19 @@ const chunkBytes = 16 << 20;
 /** Inputs that share a scale in an embedding row, as in GGUF's Q8_0, which therefore loses nothing. */
 const embeddingBlock = 32;
 
+/** Where packed weights are read from. */
+export interface WeightSource {
+  read(data: ExternalData, offset: number, length: number): Uint8Array<ArrayBuffer>;
+}
+
 /** Brings packed weights to a device; the buffers belong to the caller of `release`. */
 export class WeightUpload {
-  private readonly descriptors = new Map<string, number>();
   private readonly buffers: GPUBuffer[] = [];
 
-  /** @param directory of the pack, whose data files the packed matrices refer to */
   constructor(
     private readonly device: GPUDevice,
-    private readonly directory: string,
+    private readonly source: WeightSource,
   ) {}
-
-  /** Closes the pack's files. */
-  close(): void {
-    for (const descriptor of this.descriptors.values()) closeSync(descriptor);
-    this.descriptors.clear();
-  }
 
   /** Gives the device's memory back. */
   release(): void {
@@ -136,14 +134,14 @@ export class WeightUpload {
     const step = Math.max(4, Math.floor(chunkBytes / outputs / 4) * 4);
     for (let first = 0; first < inputs; first += step) {
       const count = Math.min(step, inputs - first);
-      const words = interleave(this.read(weights, first * outputs, count * outputs), count, outputs);
+      const words = interleave(this.source.read(weights, first * outputs, count * outputs), count, outputs);
       await this.write(buffer, first * outputs, words);
     }
   }
 
   private async writeRaw(data: ExternalData, buffer: GPUBuffer): Promise<void> {
     for (let first = 0; first < data.length; first += chunkBytes) {
-      await this.write(buffer, first, this.read(data, first, Math.min(chunkBytes, data.length - first)));
+      await this.write(buffer, first, this.source.read(data, first, Math.min(chunkBytes, data.length - first)));
     }
   }
 
@@ -154,27 +152,8 @@ export class WeightUpload {
   }
 
   private floats(data: ExternalData): Float32Array {
-    const bytes = this.read(data, 0, data.length);
+    const bytes = this.source.read(data, 0, data.length);
     return new Float32Array(bytes.buffer, 0, bytes.length / 4);
-  }
-
-  private read(data: ExternalData, offset: number, length: number): Uint8Array<ArrayBuffer> {
-    let descriptor = this.descriptors.get(data.location);
-    if (descriptor === undefined) {
-      descriptor = openSync(join(this.directory, data.location), "r");
-      this.descriptors.set(data.location, descriptor);
-    }
-    const bytes = new Uint8Array(length);
-    for (let done = 0; done < length; ) {
-      const count = readSync(descriptor, bytes, done, length - done, data.offset + offset + done);
-      if (count === 0)
-        throw new JakiroError(
-          "model",
-          `The packed model ${this.directory} is cut short; remove it, and it is made again.`,
-        );
-      done += count;
-    }
-    return bytes;
   }
 }
 
@@ -211,4 +190,44 @@ export function quantizeBlocks(
     }
   }
   return { steps, scales };
+}
+
+/** The data files of a pack. */
+export class PackFiles implements WeightSource {
+  private readonly descriptors = new Map<string, number>();
+
+  constructor(private readonly directory: string) {}
+
+  read(data: ExternalData, offset: number, length: number): Uint8Array<ArrayBuffer> {
+    let descriptor = this.descriptors.get(data.location);
+    if (descriptor === undefined) {
+      descriptor = openSync(join(this.directory, data.location), "r");
+      this.descriptors.set(data.location, descriptor);
+    }
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const count = readSync(descriptor, bytes, done, length - done, data.offset + offset + done);
+      if (count === 0)
+        throw new JakiroError(
+          "model",
+          `The packed model ${this.directory} is cut short; remove it, and it is made again.`,
+        );
+      done += count;
+    }
+    return bytes;
+  }
+
+  close(): void {
+    for (const descriptor of this.descriptors.values()) closeSync(descriptor);
+    this.descriptors.clear();
+  }
+}
+
+/** What a MemorySink has taken. */
+export function memorySource(sink: MemorySink): WeightSource {
+  const contents = sink.contents();
+  return {
+    read: (data, offset, length) =>
+      Uint8Array.from(contents.subarray(data.offset + offset, data.offset + offset + length)),
+  };
 }

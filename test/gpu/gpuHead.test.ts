@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { GpuHead, type HeadForwardPlan, type HeadSurroundings } from "../../src/engine/gpu/gpuHead.ts";
+import { rotaryPairs } from "../../src/engine/gpu/gpuTarget.ts";
+import { Binder, type Dispatch, encode, KernelCompiler } from "../../src/engine/gpu/kernels.ts";
+import { WeightUpload } from "../../src/engine/gpu/weightUpload.ts";
+import { HeadFile } from "../../src/engine/model/headFile.ts";
+import { fixtureTarget, headFolder, headNames, readTensors } from "../engine/headFixtures.ts";
+import { assertClose } from "../unit/cpu/numbers.ts";
+import { openTestDevice } from "./testDevice.ts";
+
+const checkpoint = fixtureTarget();
+const { hidden } = checkpoint.config;
+const slots = 160;
+
+async function surroundingsOn(device: GPUDevice, quantize: boolean): Promise<HeadSurroundings> {
+  const upload = new WeightUpload(device, { read: () => new Uint8Array() });
+  return {
+    device,
+    compiler: new KernelCompiler(device),
+    binder: new Binder(device),
+    checkpoint,
+    embedding: await upload.embedding(checkpoint, quantize),
+    rotary: upload.filled("rotary", rotaryPairs(checkpoint.config, slots)),
+    quantize,
+  };
+}
+
+async function runAndRead(device: GPUDevice, dispatches: readonly Dispatch[], from: GPUBuffer): Promise<Float32Array> {
+  const staging = device.createBuffer({ size: from.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  encode(pass, dispatches);
+  pass.end();
+  encoder.copyBufferToBuffer(from, 0, staging, 0, from.size);
+  device.queue.submit([encoder.finish()]);
+  await staging.mapAsync(GPUMapMode.READ);
+  return new Float32Array(staging.getMappedRange().slice(0));
+}
+
+describe("GpuHead", function () {
+  this.timeout(120_000);
+
+  for (const name of headNames) {
+    for (const quantize of [false, true]) {
+      it(`gives PyTorch's outputs and draft logits (${name}, ${quantize ? "int8" : "float32"})`, async () => {
+        const { device } = await openTestDevice();
+        const golden = readTensors(join(headFolder, name, "golden.safetensors"));
+        const features = golden.get("features")!.values;
+        const tokens = golden.get("next_tokens")!.values;
+        const count = tokens.length;
+        const surroundings = await surroundingsOn(device, quantize);
+        const file = HeadFile.open(join(headFolder, name), checkpoint.config);
+        const head = await GpuHead.load(surroundings, file, undefined, {
+          regionSlots: slots,
+          sequences: 1,
+          outputs: count,
+        });
+        const upload = new WeightUpload(device, { read: () => new Uint8Array() });
+        const order = Uint32Array.from({ length: 128 }, (_, i) => i);
+        const rows = new Uint32Array(128 * 8);
+        for (let i = 0; i < 128; i++)
+          rows.set(i < count ? [tokens[i]!, i, 0, i + 1, 0, i, 0] : [0, 0, 0, 0, 0, 0xffffffff, 0], 8 * i);
+        const forward: HeadForwardPlan = {
+          rows: upload.filled("rows", rows),
+          paths: upload.filled("paths", new Uint32Array(1)),
+          featureRows: upload.filled("feature rows", order),
+          features: upload.filled("features", Float32Array.from(features)),
+          count,
+          longest: count,
+        };
+        const picks = upload.filled("picks", order);
+        const dispatches = await head.plan(forward, { picks, count, lists: 1 });
+        const values = await runAndRead(device, dispatches, head.values);
+        const expected = { jakiro: ["y1", "y2"], "jakiro-star": ["branch_0", "branch_1"], eagle: ["y1"] }[
+          head.config.kind
+        ];
+        // int8 rounds activations and weights: what is compared is the size of the whole error.
+        for (const [list, output] of expected.entries()) {
+          const actual = values.subarray(list * count * hidden, (list + 1) * count * hidden);
+          check(actual, golden.get(output)!.values, count, quantize, output);
+        }
+        if (head.config.kind !== "jakiro-star") {
+          const logits = await runAndRead(device, dispatches, head.draftLogits);
+          const wanted = golden.get("draft_logits")!.values;
+          check(logits.subarray(0, wanted.length), wanted, count, quantize, "draft logits");
+        }
+        device.destroy();
+      });
+    }
+  }
+});
+
+function check(actual: Float32Array, expected: Float32Array, rows: number, rounded: boolean, what: string): void {
+  if (!rounded) {
+    assertClose(actual, expected, 1e-4, what);
+    return;
+  }
+  // The median over rows: a row whose gates nearly tie may be routed to another expert by rounding alone.
+  const width = expected.length / rows;
+  const errors = Array.from({ length: rows }, (_, row) => {
+    const wanted = expected.subarray(row * width, (row + 1) * width);
+    return Math.hypot(...wanted.map((value, i) => value - actual[row * width + i]!)) / Math.hypot(...wanted);
+  }).sort((a, b) => a - b);
+  const median = errors[errors.length >> 1]!;
+  assert.ok(median < 0.03, `${what} is off by ${median} of its size`);
+}
