@@ -11,7 +11,8 @@ const leastShare = 0.05;
 /** Upper ends of the head's raw probability buckets; the last bucket is open. */
 const headEdges = [0.01, 0.03, 0.08, 0.16, 0.3, 0.5, 0.7, 0.85, 0.95];
 const headDepths = 8;
-const headCells = (headEdges.length + 1) * headDepths;
+/** Cells of a head's claims: [depths, buckets], where deeper nodes share the last depth. */
+export const headCells = (headEdges.length + 1) * headDepths;
 
 /** Upper ends (inclusive) of match length buckets, in tokens; the last bucket is open. */
 const lengthEdges = [0, 1, 2, 3, 5, 8, 15, 31];
@@ -92,8 +93,13 @@ export class Calibration {
 
   /** The probability that a proposal is accepted once its parent is. */
   probability({ cell, raw }: Claim): number {
-    const corrected = raw + this.#surplus[cell]! / (this.#trials[cell]! + priorTrials);
+    const corrected = raw + this.#offset(cell);
     return Math.min(Math.max(corrected, raw * leastShare), 1 - (1 - raw) * leastShare);
+  }
+
+  /** What `probability` adds to a head's raw probabilities, by cell: for devices that calibrate by themselves. */
+  headOffsets(): Float32Array {
+    return Float32Array.from({ length: headCells }, (_, cell) => this.#offset(cell));
   }
 
   observe({ cell, raw }: Claim, accepted: boolean): void {
@@ -122,6 +128,10 @@ export class Calibration {
       if (accepted !== undefined) this.observe(this.#claims[i]!, accepted);
     });
     this.#forgetClaims();
+  }
+
+  #offset(cell: number): number {
+    return this.#surplus[cell]! / (this.#trials[cell]! + priorTrials);
   }
 
   #forgetClaims(): void {

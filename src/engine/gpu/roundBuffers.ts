@@ -1,0 +1,102 @@
+import { headCells } from "../decoding/calibration.ts";
+import { draftTiles, logitTiles, powerTable, type RoundPlan } from "./roundKernels.ts";
+import { encodeIdleSequence, outcomeWords, pathLength, rowWords, sequenceWords, treeWords } from "./roundLayout.ts";
+
+/** Rows of a forward. */
+export interface RowBuffers {
+  /** [sequences, rows] Row */
+  readonly rows: GPUBuffer;
+  /** [sequences, rows, path] slots */
+  readonly paths: GPUBuffer;
+}
+
+/** Rows of a forward of the head. */
+export interface HeadRowBuffers extends RowBuffers {
+  /** [sequences, rows] row of the features, or of the last forward's outputs, that each row takes. */
+  readonly featureRows: GPUBuffer;
+}
+
+/** Buffers that belong to the round itself. */
+export interface RoundBuffers {
+  /** [sequences] Sequence */
+  readonly sequences: GPUBuffer;
+  /** [sequences, cells] what calibration adds to the head's probabilities (`Calibration.headOffsets`) */
+  readonly offsets: GPUBuffer;
+  /** [sequences] Tree */
+  readonly trees: GPUBuffer;
+  /** [draft rows, tiles, branching] (key, id) */
+  readonly best: GPUBuffer;
+  /** [draft rows, tiles] (largest, sum) */
+  readonly masses: GPUBuffer;
+  /** [draft rows, branching] (token, log-probability) */
+  readonly candidates: GPUBuffer;
+  /** The first forward of the head: [sequences, path], the last accepted token in the last row. */
+  readonly first: HeadRowBuffers;
+  /** Later forwards of the head: [sequences, branching]. */
+  readonly levels: HeadRowBuffers;
+  /** [sequences, rows] of the target's forward */
+  readonly verification: RowBuffers;
+  /** [rows, tiles] (key, id) */
+  readonly maxima: GPUBuffer;
+  /** Table of `powerTable`. */
+  readonly powers: GPUBuffer;
+  /** [sequences, rows] u32 */
+  readonly chosen: GPUBuffer;
+  /** [sequences] Outcome */
+  readonly outcomes: GPUBuffer;
+}
+
+/** Buffers of the forwards that a round's kernels read or move. */
+export interface RoundInputs {
+  /** [`RoundDispatches.draftRows`, draft vocabulary] float32 */
+  readonly draftLogits: GPUBuffer;
+  /** [draft vocabulary] target id of each draft id */
+  readonly draftToTarget: GPUBuffer;
+  /** [sequences * rows, vocabulary] float32 */
+  readonly logits: GPUBuffer;
+  /** Keys and values of the target, [layers, 2, slots, width] in 32-bit words. */
+  readonly cache: GPUBuffer;
+}
+
+/** Makes a round's buffers: all sequences idle, nothing calibrated. */
+export function createRoundBuffers(device: GPUDevice, plan: RoundPlan): RoundBuffers {
+  const { shape } = plan;
+  const { sequences, branching, branches } = shape;
+  const path = pathLength(shape);
+  const create = (label: string, words: number) =>
+    device.createBuffer({
+      label,
+      size: words * 4,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    });
+  const rows = (label: string, count: number): RowBuffers => ({
+    rows: create(`${label} rows`, count * rowWords),
+    paths: create(`${label} paths`, count * path),
+  });
+  const headRows = (label: string, count: number): HeadRowBuffers => ({
+    ...rows(label, count),
+    featureRows: create(`${label} feature rows`, count),
+  });
+  const draftRows = sequences * branching * (plan.parallel ? 2 : branches);
+  const verified = sequences * shape.rows;
+  const buffers: RoundBuffers = {
+    sequences: create("sequences", sequences * sequenceWords),
+    offsets: create("calibration", sequences * headCells),
+    trees: create("trees", sequences * treeWords(shape)),
+    best: create("best drafts of tiles", draftRows * draftTiles(plan) * branching * 2),
+    masses: create("masses of tiles", draftRows * draftTiles(plan) * 2),
+    candidates: create("candidates", draftRows * branching * 2),
+    first: headRows("first", sequences * path),
+    levels: headRows("level", sequences * branching),
+    verification: rows("verification", verified),
+    maxima: create("maxima of tiles", verified * logitTiles(plan) * 2),
+    powers: create("powers", 1025),
+    chosen: create("chosen tokens", verified),
+    outcomes: create("outcomes", sequences * outcomeWords(shape)),
+  };
+  for (let s = 0; s < sequences; s++) {
+    device.queue.writeBuffer(buffers.sequences, s * sequenceWords * 4, encodeIdleSequence().buffer);
+  }
+  device.queue.writeBuffer(buffers.powers, 0, powerTable().buffer);
+  return buffers;
+}

@@ -1,0 +1,220 @@
+import acceptSource from "../../../kernels/accept.wgsl";
+import chooseSource from "../../../kernels/chooseTokens.wgsl";
+import draftTilesSource from "../../../kernels/draftTiles.wgsl";
+import draftTopKSource from "../../../kernels/draftTopK.wgsl";
+import growTreeSource from "../../../kernels/growTree.wgsl";
+import logitMaximaSource from "../../../kernels/logitMaxima.wgsl";
+import moveAcceptedSource from "../../../kernels/moveAccepted.wgsl";
+import orderSource from "../../../kernels/order.wgsl";
+import rerankSource from "../../../kernels/rerank.wgsl";
+import roundSource from "../../../kernels/round.wgsl";
+import rowsSource from "../../../kernels/rows.wgsl";
+import wideSource from "../../../kernels/wide.wgsl";
+import type { Dispatch, Kernel, KernelCompiler, KernelConstants } from "./kernels.ts";
+import { bind } from "./kernels.ts";
+import type { RoundBuffers, RoundInputs } from "./roundBuffers.ts";
+import { checkRoundShape, type RoundShape, roundConstants } from "./roundLayout.ts";
+
+/** What the kernels of a round are compiled for. */
+export interface RoundPlan {
+  readonly shape: RoundShape;
+  readonly vocabulary: number;
+  readonly draftVocabulary: number;
+  /** Whether the head's last forward yields a parallel level. */
+  readonly parallel: boolean;
+  /** The target's keys and values, [layers, 2, slots, width] in 32-bit words. */
+  readonly cache: { readonly layers: number; readonly slots: number; readonly width: number };
+}
+
+/** Ids of one workgroup of draftTiles and logitMaxima. */
+const draftTile = 2048;
+const logitTile = 4096;
+/** Exact sums of weights in 14-bit limbs have room for so many. */
+const largestVocabulary = 2 ** 18;
+const moveThreads = 64;
+
+export function draftTiles({ draftVocabulary }: Pick<RoundPlan, "draftVocabulary">): number {
+  return Math.ceil(draftVocabulary / draftTile);
+}
+
+export function logitTiles({ vocabulary }: Pick<RoundPlan, "vocabulary">): number {
+  return Math.ceil(vocabulary / logitTile);
+}
+
+/** 2^31 * 2^(-i / 1024): what chooseTokens interpolates weights from. */
+export function powerTable(): Uint32Array {
+  return Uint32Array.from({ length: 1025 }, (_, i) => Math.round(2 ** (31 - i / 1024)));
+}
+
+/** Growing one level, by the forward that it comes from. */
+type Growth = "first" | "next" | "parallelAfterFirst" | "parallel";
+
+interface CompiledKernels {
+  readonly draftTiles: Kernel;
+  readonly draftTopK: Kernel;
+  readonly grow: ReadonlyMap<Growth, Kernel>;
+  readonly rerank: Kernel;
+  readonly logitMaxima: Kernel;
+  readonly chooseTokens: Kernel;
+  readonly accept: Kernel;
+  readonly moveAccepted: Kernel;
+}
+
+/** The kernels of a round between the forwards: draft tree, verification rows, choice of tokens, acceptance. */
+export class RoundKernels {
+  private constructor(
+    private readonly device: GPUDevice,
+    readonly plan: RoundPlan,
+    private readonly kernels: CompiledKernels,
+  ) {}
+
+  /** Throws JakiroError("usage") where a size is out of range. */
+  static async compile(compiler: KernelCompiler, plan: RoundPlan): Promise<RoundKernels> {
+    const { shape, vocabulary, draftVocabulary, parallel } = plan;
+    checkRoundShape(shape);
+    if (vocabulary > largestVocabulary) {
+      throw new RangeError(`a vocabulary of ${vocabulary} is more than the ${largestVocabulary} of the sampler's sums`);
+    }
+    const { sequences, branching, branches } = shape;
+    const round = roundConstants(shape);
+    const compile = (name: string, sources: readonly string[], constants: KernelConstants) =>
+      compiler.compile(name, sources.join("\n"), constants);
+    const grow = (kind: Growth) => {
+      const frontier = kind === "first" || kind === "parallelAfterFirst" ? 1 : branching;
+      const isParallel = kind === "parallel" || kind === "parallelAfterFirst";
+      return compile("growTree", [rowsSource, roundSource, orderSource, growTreeSource], {
+        ...round,
+        FRONTIER: frontier,
+        FIRST: Number(kind === "first"),
+        PARALLEL: Number(isParallel),
+        BRANCHES: isParallel ? 1 : branches,
+        CANDIDATE_ROW: isParallel ? sequences * frontier : 0,
+      });
+    };
+    const growths: readonly Growth[] = parallel
+      ? ["first", "next", "parallelAfterFirst", "parallel"]
+      : ["first", "next"];
+    const draft = { VOCABULARY: draftVocabulary, BRANCHING: branching };
+    const [tiles, topK, rerank, maxima, choose, accept, move, grown] = await Promise.all([
+      compile("draftTiles", [orderSource, draftTilesSource], draft),
+      compile("draftTopK", [orderSource, draftTopKSource], draft),
+      compile("rerank", [rowsSource, roundSource, orderSource, rerankSource], round),
+      compile("logitMaxima", [rowsSource, orderSource, logitMaximaSource], { VOCABULARY: vocabulary }),
+      compile("chooseTokens", [rowsSource, roundSource, orderSource, wideSource, chooseSource], {
+        ...round,
+        VOCABULARY: vocabulary,
+      }),
+      compile("accept", [rowsSource, roundSource, acceptSource], round),
+      compile("moveAccepted", [rowsSource, roundSource, moveAcceptedSource], {
+        ...round,
+        SLOTS: plan.cache.slots,
+        WIDTH: plan.cache.width,
+      }),
+      Promise.all(growths.map(async (kind) => [kind, await grow(kind)] as const)),
+    ]);
+    return new RoundKernels(compiler.device, plan, {
+      draftTiles: tiles,
+      draftTopK: topK,
+      grow: new Map(grown),
+      rerank,
+      logitMaxima: maxima,
+      chooseTokens: choose,
+      accept,
+      moveAccepted: move,
+    });
+  }
+
+  /** The dispatches of a round over these buffers; their bind groups are made once, here. */
+  bind(buffers: RoundBuffers, inputs: RoundInputs): RoundDispatches {
+    const { device, plan, kernels } = this;
+    const { sequences, rows } = plan.shape;
+    const bound = (kernel: Kernel, parts: readonly GPUBuffer[]) => ({ kernel, bindings: bind(device, kernel, parts) });
+    const { best, masses, candidates, offsets, sequences: states, trees, levels, verification, first } = buffers;
+    const { maxima, powers, chosen, outcomes } = buffers;
+
+    const tiles = bound(kernels.draftTiles, [inputs.draftLogits, best, masses]);
+    const topK = bound(kernels.draftTopK, [best, masses, inputs.draftToTarget, candidates]);
+    const grow = new Map<Growth, Dispatch>();
+    for (const [kind, kernel] of kernels.grow) {
+      const parts = [candidates, offsets, states, trees, levels.rows, levels.paths, levels.featureRows];
+      grow.set(kind, { ...bound(kernel, parts), workgroups: [sequences] });
+    }
+    const verified = sequences * rows;
+    const accept = [states, verification.rows, chosen, trees, outcomes, first.rows, first.paths, first.featureRows];
+    return new RoundDispatches(plan, {
+      topK: (count) => [
+        { ...tiles, workgroups: [draftTiles(plan), count] },
+        { ...topK, workgroups: [count] },
+      ],
+      grow,
+      rerank: {
+        ...bound(kernels.rerank, [states, trees, verification.rows, verification.paths]),
+        workgroups: [sequences],
+      },
+      choose: [
+        {
+          ...bound(kernels.logitMaxima, [inputs.logits, verification.rows, maxima]),
+          workgroups: [logitTiles(plan), verified],
+        },
+        {
+          ...bound(kernels.chooseTokens, [inputs.logits, maxima, verification.rows, states, powers, chosen]),
+          workgroups: [verified],
+        },
+      ],
+      accept: { ...bound(kernels.accept, accept), workgroups: [sequences] },
+      move: {
+        ...bound(kernels.moveAccepted, [outcomes, inputs.cache]),
+        workgroups: [Math.ceil(plan.cache.width / moveThreads), plan.cache.layers * 2, sequences],
+      },
+    });
+  }
+}
+
+interface BoundDispatches {
+  readonly topK: (rows: number) => readonly Dispatch[];
+  readonly grow: ReadonlyMap<Growth, Dispatch>;
+  readonly rerank: Dispatch;
+  readonly choose: readonly Dispatch[];
+  readonly accept: Dispatch;
+  readonly move: Dispatch;
+}
+
+/**
+ * A round's dispatches between its forwards, in this order: for each forward of the head `level`, then `verify`, the forward of
+ * the target over the verification rows, `decide`.
+ */
+export class RoundDispatches {
+  constructor(
+    private readonly plan: RoundPlan,
+    private readonly bound: BoundDispatches,
+  ) {}
+
+  /** Rows of the draft logits that `level` reads: [lists, sequences, nodes], the contrastive ones behind the mixture's. */
+  draftRows(forward: number, last: boolean): number {
+    const { shape, parallel } = this.plan;
+    const nodes = forward === 1 ? 1 : shape.branching;
+    return shape.sequences * nodes * (last && parallel ? 2 : shape.branches);
+  }
+
+  /**
+   * Adds what a forward of the head proposed; its logits lie in `draftLogits`.
+   * @param forward of this round, 1 for the first
+   * @param last the round's last forward: it yields the parallel level too, where the head has one
+   */
+  level(forward: number, last: boolean): readonly Dispatch[] {
+    const { grow, topK } = this.bound;
+    const own = grow.get(forward === 1 ? "first" : "next")!;
+    const more = last && this.plan.parallel ? [grow.get(forward === 1 ? "parallelAfterFirst" : "parallel")!] : [];
+    return [...topK(this.draftRows(forward, last)), own, ...more];
+  }
+
+  /** Chooses and writes the rows to verify. */
+  get verify(): Dispatch {
+    return this.bound.rerank;
+  }
+
+  /** Chooses tokens from `logits`, accepts, and moves the accepted rows' keys and values. */
+  get decide(): readonly Dispatch[] {
+    return [...this.bound.choose, this.bound.accept, this.bound.move];
+  }
+}
