@@ -1,4 +1,5 @@
 import type { AcceptedPath } from "./acceptance.ts";
+import type { TokenRows } from "./target.ts";
 import type { DraftSource, DraftTree, VerificationRows } from "./tree.ts";
 
 /** Observations after which the evidence weighs as much as the raw probability. */
@@ -116,18 +117,18 @@ export class Calibration {
   }
 
   /** Observes the verified nodes whose parent was reached and forgets the round's claims. */
-  settle(rows: VerificationRows, { path, tokens }: AcceptedPath): void {
-    const drawn = new Map(path.map((row, i) => [row, tokens[i]!]));
-    const outcomes = new Map<number, boolean>();
-    for (let row = 1; row < rows.tokens.length; row++) {
-      const token = drawn.get(rows.parents[row]!);
-      if (token !== undefined) outcomes.set(rows.nodes[row]!, rows.tokens[row] === token);
-    }
+  settle(rows: VerificationRows, accepted: AcceptedPath): void {
+    const outcomes = new Map([...outcomesOf(rows, accepted)].map(([row, came]) => [rows.nodes[row]!, came]));
     this.#nodes.forEach((node, i) => {
-      const accepted = outcomes.get(node);
-      if (accepted !== undefined) this.observe(this.#claims[i]!, accepted);
+      const came = outcomes.get(node);
+      if (came !== undefined) this.observe(this.#claims[i]!, came);
     });
     this.#forgetClaims();
+  }
+
+  /** Observes a verification whose claims a device kept, one for each row. */
+  settleClaims(rows: TokenRows, accepted: AcceptedPath, claims: readonly Claim[]): void {
+    for (const [row, came] of outcomesOf(rows, accepted)) this.observe(claims[row]!, came);
   }
 
   #offset(cell: number): number {
@@ -138,4 +139,15 @@ export class Calibration {
     this.#nodes.length = 0;
     this.#claims.length = 0;
   }
+}
+
+/** Of the rows whose parent was reached, whether their token was the one drawn there. */
+function outcomesOf(rows: TokenRows, { path, tokens }: AcceptedPath): Map<number, boolean> {
+  const drawn = new Map(path.map((row, i) => [row, tokens[i]!]));
+  const outcomes = new Map<number, boolean>();
+  for (let row = 1; row < rows.tokens.length; row++) {
+    const token = drawn.get(rows.parents[row]!);
+    if (token !== undefined) outcomes.set(row, rows.tokens[row] === token);
+  }
+  return outcomes;
 }

@@ -1,5 +1,6 @@
 import { JakiroError } from "../errors.ts";
 import { type AcceptedPath, acceptPath } from "./acceptance.ts";
+import { Emission, firstOf } from "./emission.ts";
 import { chooseToken, type SamplingOptions } from "./sampling.ts";
 import { selectLargest } from "./selection.ts";
 import { DecodingStatistics } from "./statistics.ts";
@@ -73,7 +74,8 @@ export async function decode(
   checkPrompt(sequence, prompt);
   const statistics = new DecodingStatistics();
   const mode: LogitsMode = sampling.temperature > 0 ? "logits" : "argmax";
-  const tokens: number[] = [];
+  const emission = new Emission(request);
+  const { tokens } = emission;
   let candidates: readonly number[] | undefined;
 
   // The last prompt token must run where its logits choose the first one of the text.
@@ -87,7 +89,7 @@ export async function decode(
   let root = request.firstToken ?? choose(read.last!, 0, prompt.length);
   strategy.emitted(root);
   statistics.recordPrefill(read.milliseconds);
-  let reason = emit([root]).reason ?? outOfRoom();
+  let reason = emission.emit([root]).reason ?? outOfRoom();
 
   while (reason === undefined) {
     await turn?.();
@@ -107,7 +109,7 @@ export async function decode(
       endTokens,
       limit,
     });
-    const emitted = emit(walk.tokens);
+    const emitted = emission.emit(walk.tokens);
     const accepted = firstOf(walk, emitted.count);
     sequence.commit(accepted.path);
     if (strategy.wantsFeatures) {
@@ -128,18 +130,6 @@ export async function decode(
     if (result.argmax !== undefined) return result.argmax[row]!;
     const { vocabulary } = sequence.config;
     return chooseToken(result.logits!.subarray(row * vocabulary, (row + 1) * vocabulary), sampling, position);
-  }
-
-  /** How many of the tokens are part of the text, and why it ends there. */
-  function emit(fresh: readonly number[]): { readonly count: number; readonly reason?: FinishReason } {
-    const ended = endTokens.has(fresh.at(-1)!);
-    const text = ended ? fresh.slice(0, -1) : fresh;
-    const stop = text.length > 0 ? request.onTokens?.(text) : undefined;
-    const count = stop ?? fresh.length;
-    tokens.push(...fresh.slice(0, count));
-    if (stop !== undefined) return { count, reason: "stop" };
-    if (ended) return { count, reason: "end" };
-    return tokens.length >= request.maxTokens ? { count, reason: "length" } : { count };
   }
 
   function outOfRoom(): FinishReason | undefined {
@@ -165,7 +155,8 @@ export async function prefill(sequence: TargetSequence, strategy: Strategy, requ
   await processPrompt(sequence, strategy, request, "none");
 }
 
-function checkPrompt(sequence: TargetSequence, prompt: readonly number[]): void {
+/** Throws JakiroError("usage") where a prompt cannot be continued. */
+export function checkPrompt(sequence: Pick<TargetSequence, "capacity">, prompt: readonly number[]): void {
   if (prompt.length === 0)
     throw new JakiroError("usage", "There is nothing to continue: give a prompt of at least one token.");
   if (prompt.length >= sequence.capacity) {
@@ -212,12 +203,6 @@ export function commonPrefix(first: readonly number[], second: readonly number[]
   let length = 0;
   while (length < limit && first[length] === second[length]) length++;
   return length;
-}
-
-/** The walk as it would have ended after `count` tokens. */
-function firstOf(walk: AcceptedPath, count: number): AcceptedPath {
-  if (count === walk.tokens.length) return walk;
-  return { path: walk.path.slice(0, count), tokens: walk.tokens.slice(0, count), ended: false };
 }
 
 function gather(values: Float32Array, width: number, rows: readonly number[]): Float32Array {

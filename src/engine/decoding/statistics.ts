@@ -100,6 +100,11 @@ export class DecodingStatistics {
     this.counts.completionTokens++;
   }
 
+  /** The prompt is processed up to its last token: the first round yields the first token. */
+  recordPrompt(promptMs: number): void {
+    this.timings.promptMs = promptMs;
+  }
+
   recordDraft(forwards: number, milliseconds: number): void {
     this.counts.draftForwards += forwards;
     this.timings.draftMs += milliseconds;
@@ -107,12 +112,13 @@ export class DecodingStatistics {
 
   /** One forward of the target over `rows` and what was accepted of it; plain decoding has the root as its only row. */
   recordRound(rows: TokenRows, { path, tokens }: AcceptedPath, verifyMs: number): void {
-    const { counts } = this;
+    const { counts, timings } = this;
+    if (counts.completionTokens === 0) timings.firstTokenMs = this.#clock() - this.#start;
     counts.targetForwards++;
     counts.completionTokens += tokens.length;
     counts.decodedTokens += tokens.length;
     counts.draftedTokens += rows.tokens.length - 1;
-    this.timings.verifyMs += verifyMs;
+    timings.verifyMs += verifyMs;
     for (let row = 1; row < rows.tokens.length; row++) this.#drafted.add(rows.tokens[row]!);
     path.forEach((row, depth) => {
       if (!hasChild(rows, row)) return;

@@ -24,10 +24,6 @@ export class GpuSequence implements TargetSequence {
     return this.committed;
   }
 
-  forward(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
-    return this.target.exclusively(() => this.run(rows, mode, logitRows));
-  }
-
   commit(rows: ArrayLike<number>): void {
     const { pending, committed, region } = this;
     if (pending === undefined) throw new Error("commit needs the rows of a forward");
@@ -50,32 +46,44 @@ export class GpuSequence implements TargetSequence {
     this.target.free(this.region);
   }
 
-  private async run(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
+  async forward(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
     const count = rows.tokens.length;
     if (count > mostRows) throw new Error(`a forward takes at most ${mostRows} rows, not ${count}`);
     const { target } = this;
-    const { device } = target.gpu;
     const { scratch } = target;
     const { hidden, vocabulary } = this.config;
-    const { table, paths, longest } = this.layOut(rows);
-    device.queue.writeBuffer(scratch.rows, 0, table);
-    device.queue.writeBuffer(scratch.paths, 0, paths);
     const outputs = mode === "none" ? 0 : (logitRows?.length ?? count);
     if (outputs > mostOutputs) throw new Error(`a forward gives logits of at most ${mostOutputs} rows, not ${outputs}`);
+    const { table, paths, longest } = this.layOut(rows);
+    const { rows: rowBuffer, paths: pathBuffer, features } = scratch;
+    const plan = {
+      rows: rowBuffer,
+      paths: pathBuffer,
+      features,
+      count,
+      outputs,
+      picked: logitRows !== undefined,
+      mode,
+      longest,
+    };
+    const dispatches = await target.plan(plan);
+    // From here to the submission nothing waits: other sequences use the same buffers.
+    const { queue } = target.gpu.device;
+    queue.writeBuffer(scratch.rows, 0, table);
+    queue.writeBuffer(scratch.paths, 0, paths);
     if (mode !== "none") {
-      device.queue.writeBuffer(
+      queue.writeBuffer(
         scratch.picks,
         0,
         Uint32Array.from(logitRows ?? { length: count }, (row, i) => row ?? i),
       );
     }
-    const dispatches = await target.plan({ rows: scratch.rows, paths: scratch.paths, count, outputs, mode, longest });
-    const wanted = [{ from: scratch.features, bytes: count * hidden * 4 }];
+    const wanted = [{ from: features, bytes: count * hidden * 4 }];
     if (mode === "argmax") wanted.push({ from: scratch.chosen, bytes: outputs * 4 });
     if (mode === "logits") wanted.push({ from: scratch.logits, bytes: outputs * vocabulary * 4 });
-    const [features, predicted] = await target.read(dispatches, wanted);
+    const [read, predicted] = await target.read(dispatches, wanted);
     this.pending = rows;
-    const result = { features: new Float32Array(features!) };
+    const result = { features: new Float32Array(read!) };
     switch (mode) {
       case "none":
         return result;

@@ -4,6 +4,7 @@ import type { LogitsMode } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
 import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
 import type { GpuDevice } from "./device.ts";
+import type { HeadSurroundings } from "./gpuHead.ts";
 import { GpuSequence } from "./gpuSequence.ts";
 import { Binder, type Dispatch, DispatchList, encode, type Kernel, KernelCompiler } from "./kernels.ts";
 import {
@@ -37,9 +38,12 @@ export interface ForwardPlan {
   readonly rows: GPUBuffer;
   readonly paths: GPUBuffer;
   readonly count: number;
-  /** Rows that need logits: all, or those that `scratch.picks` names. */
+  /** How many rows need logits: all of them, or those that `scratch.picks` names. */
   readonly outputs: number;
+  readonly picked: boolean;
   readonly mode: LogitsMode;
+  /** Where the rows' features go, [rows, hidden] float32; `scratch.features` where the host reads them. */
+  readonly features: GPUBuffer;
   /** Positions of the longest sequence, the rows' own included. */
   readonly longest: number;
 }
@@ -82,8 +86,6 @@ interface Scratch {
 /** The target model on a GPU: weights, keys and values, and the kernels of a forward. */
 export class GpuTarget {
   private freeRegions: number[];
-  /** Forwards share the scratch buffers: one at a time. */
-  private turn: Promise<unknown> = Promise.resolve();
   readonly binder: Binder;
 
   private constructor(
@@ -162,6 +164,18 @@ export class GpuTarget {
     }
   }
 
+  /** What a draft head borrows. */
+  get surroundings(): HeadSurroundings {
+    const { gpu, kernels, binder, checkpoint, weights, rotary } = this;
+    const { compiler, quantize } = kernels;
+    return { device: gpu.device, compiler, binder, checkpoint, embedding: weights.embedding, rotary, quantize };
+  }
+
+  /** KV slots of a layer, all sequences together. */
+  get slots(): number {
+    return this.regionSlots * this.options.sequences;
+  }
+
   get config(): ModelConfig {
     return this.checkpoint.config;
   }
@@ -183,23 +197,25 @@ export class GpuTarget {
     this.freeRegions.push(region);
   }
 
-  /** Runs `work` once no other forward uses the scratch buffers. */
-  exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.turn.then(work);
-    this.turn = result.catch(() => undefined);
-    return result;
-  }
-
   /** Compiles what a forward of so many rows needs, so that the first one does not wait. */
   async prepare(rows: number): Promise<void> {
-    const { rows: table, paths } = this.scratch;
+    const { rows: table, paths, features } = this.scratch;
     const outputs = Math.min(rows, mostOutputs);
-    await this.plan({ rows: table, paths, count: rows, outputs, mode: "argmax", longest: rows });
+    await this.plan({
+      rows: table,
+      paths,
+      features,
+      count: rows,
+      outputs,
+      picked: false,
+      mode: "argmax",
+      longest: rows,
+    });
   }
 
   /** The dispatches of a forward. With mode "none" they end with the features. */
   async plan(forward: ForwardPlan): Promise<Dispatch[]> {
-    const { count: rows, outputs, mode, longest } = forward;
+    const { count: rows, outputs, picked, mode, longest } = forward;
     const { tile, count } = this.kernels.tiling(rows);
     const list = new DispatchList(this.binder);
     const groups = Math.ceil(longest / attentionBlock);
@@ -260,12 +276,11 @@ export class GpuTarget {
         count,
       );
     }
-    const finalBuffers = [scratch.hidden, weights.outputNorm, scratch.picks, scratch.input, scratch.features];
+    const finalBuffers = [scratch.hidden, weights.outputNorm, scratch.picks, scratch.input, forward.features];
     await list.add(kernels.norm(hidden, config.rmsEpsilon, { keep: true }), finalBuffers, rows);
     if (mode === "none") return list.dispatches;
     // Rows that need logits are normalized once more, side by side.
-    if (outputs !== rows)
-      await list.add(kernels.norm(hidden, config.rmsEpsilon, { pick: true }), finalBuffers, outputs);
+    if (picked) await list.add(kernels.norm(hidden, config.rmsEpsilon, { pick: true }), finalBuffers, outputs);
     const lmHead = shapeOf(weights.lmHead);
     const { tile: outputTile, count: outputTiles } = kernels.tiling(outputs);
     await list.add(
@@ -313,7 +328,8 @@ export class GpuTarget {
     }
   }
 
-  private submit(
+  /** Encodes and submits; copies follow the dispatches into `staging`, one behind the other. */
+  submit(
     dispatches: readonly Dispatch[],
     copies: readonly { from: GPUBuffer; bytes: number }[] = [],
     staging?: GPUBuffer,

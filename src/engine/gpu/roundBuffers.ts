@@ -1,10 +1,21 @@
 import { headCells } from "../decoding/calibration.ts";
 import { draftTiles, logitTiles, powerTable, type RoundPlan } from "./roundKernels.ts";
-import { encodeIdleSequence, outcomeWords, pathLength, rowWords, sequenceWords, treeWords } from "./roundLayout.ts";
+import {
+  encodeIdleSequence,
+  noSlot,
+  outcomeWords,
+  pathLength,
+  rowWords,
+  sequenceWords,
+  treeWords,
+} from "./roundLayout.ts";
+
+/** Rows of the largest tile of a product. */
+const largestTile = 64;
 
 /** Rows of a forward. */
 export interface RowBuffers {
-  /** [sequences, rows] Row */
+  /** [sequences, rows] Row, and behind them padding for products, which take rows in tiles */
   readonly rows: GPUBuffer;
   /** [sequences, rows, path] slots */
   readonly paths: GPUBuffer;
@@ -69,10 +80,12 @@ export function createRoundBuffers(device: GPUDevice, plan: RoundPlan): RoundBuf
       size: words * 4,
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     });
-  const rows = (label: string, count: number): RowBuffers => ({
-    rows: create(`${label} rows`, count * rowWords),
-    paths: create(`${label} paths`, count * path),
-  });
+  const rows = (label: string, count: number): RowBuffers => {
+    const table = create(`${label} rows`, (count + largestTile) * rowWords);
+    const padding = new Uint32Array(largestTile * rowWords).fill(noSlot);
+    device.queue.writeBuffer(table, count * rowWords * 4, padding);
+    return { rows: table, paths: create(`${label} paths`, count * path) };
+  };
   const headRows = (label: string, count: number): HeadRowBuffers => ({
     ...rows(label, count),
     featureRows: create(`${label} feature rows`, count),

@@ -6,6 +6,7 @@ import growTreeSource from "../../../kernels/growTree.wgsl";
 import logitMaximaSource from "../../../kernels/logitMaxima.wgsl";
 import moveAcceptedSource from "../../../kernels/moveAccepted.wgsl";
 import orderSource from "../../../kernels/order.wgsl";
+import plantTreeSource from "../../../kernels/plantTree.wgsl";
 import rerankSource from "../../../kernels/rerank.wgsl";
 import roundSource from "../../../kernels/round.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
@@ -52,6 +53,7 @@ type Growth = "first" | "next" | "parallelAfterFirst" | "parallel";
 interface CompiledKernels {
   readonly draftTiles: Kernel;
   readonly draftTopK: Kernel;
+  readonly plantTree: Kernel;
   readonly grow: ReadonlyMap<Growth, Kernel>;
   readonly rerank: Kernel;
   readonly logitMaxima: Kernel;
@@ -95,9 +97,10 @@ export class RoundKernels {
       ? ["first", "next", "parallelAfterFirst", "parallel"]
       : ["first", "next"];
     const draft = { VOCABULARY: draftVocabulary, BRANCHING: branching };
-    const [tiles, topK, rerank, maxima, choose, accept, move, grown] = await Promise.all([
+    const [tiles, topK, plantTree, rerank, maxima, choose, accept, move, grown] = await Promise.all([
       compile("draftTiles", [orderSource, draftTilesSource], draft),
       compile("draftTopK", [orderSource, draftTopKSource], draft),
+      compile("plantTree", [rowsSource, roundSource, plantTreeSource], round),
       compile("rerank", [rowsSource, roundSource, orderSource, rerankSource], round),
       compile("logitMaxima", [rowsSource, orderSource, logitMaximaSource], { VOCABULARY: vocabulary }),
       compile("chooseTokens", [rowsSource, roundSource, orderSource, wideSource, chooseSource], {
@@ -115,6 +118,7 @@ export class RoundKernels {
     return new RoundKernels(compiler.device, plan, {
       draftTiles: tiles,
       draftTopK: topK,
+      plantTree,
       grow: new Map(grown),
       rerank,
       logitMaxima: maxima,
@@ -147,6 +151,7 @@ export class RoundKernels {
         { ...topK, workgroups: [count] },
       ],
       grow,
+      plant: { ...bound(kernels.plantTree, [states, trees]), workgroups: [sequences] },
       rerank: {
         ...bound(kernels.rerank, [states, trees, verification.rows, verification.paths]),
         workgroups: [sequences],
@@ -173,6 +178,7 @@ export class RoundKernels {
 interface BoundDispatches {
   readonly topK: (rows: number) => readonly Dispatch[];
   readonly grow: ReadonlyMap<Growth, Dispatch>;
+  readonly plant: Dispatch;
   readonly rerank: Dispatch;
   readonly choose: readonly Dispatch[];
   readonly accept: Dispatch;
@@ -180,8 +186,8 @@ interface BoundDispatches {
 }
 
 /**
- * A round's dispatches between its forwards, in this order: for each forward of the head `level`, then `verify`, the forward of
- * the target over the verification rows, `decide`.
+ * A round's dispatches between its forwards, in this order: for each forward of the head `level` (or `plant` where there is no head),
+ * then `verify`, the forward of the target over the verification rows, `decide`.
  */
 export class RoundDispatches {
   constructor(
@@ -206,6 +212,11 @@ export class RoundDispatches {
     const own = grow.get(forward === 1 ? "first" : "next")!;
     const more = last && this.plan.parallel ? [grow.get(forward === 1 ? "parallelAfterFirst" : "parallel")!] : [];
     return [...topK(this.draftRows(forward, last)), own, ...more];
+  }
+
+  /** Stands for all levels where nothing is drafted: the tree is its root. */
+  get plant(): Dispatch {
+    return this.bound.plant;
   }
 
   /** Chooses and writes the rows to verify. */

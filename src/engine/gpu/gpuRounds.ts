@@ -1,0 +1,245 @@
+import type { GpuHead } from "./gpuHead.ts";
+import { type GpuTarget, mostOutputs, mostRows, rowWords, storage } from "./gpuTarget.ts";
+import { type Dispatch, encode } from "./kernels.ts";
+import { OutcomeRing } from "./outcomeRing.ts";
+import { createRoundBuffers, type RoundBuffers } from "./roundBuffers.ts";
+import { type RoundDispatches, RoundKernels } from "./roundKernels.ts";
+import {
+  encodeRow,
+  encodeSequence,
+  finishedByHost,
+  noSlot,
+  pathLength,
+  type RoundOutcome,
+  type RoundShape,
+  type SequenceStart,
+  sequenceOffsets,
+  sequenceWords,
+} from "./roundLayout.ts";
+import { attentionBlock } from "./targetKernels.ts";
+
+/** A request, as rounds take it; regions are this class's business. */
+export type RoundStart = Omit<SequenceStart, "headRegion">;
+
+/**
+ * Decoding rounds that run on the device from the draft to the moved keys: one submission each, of which the host reads what was
+ * accepted, and may submit the next before it has.
+ */
+export class GpuRounds {
+  private round = 0;
+  private readonly rounds = new Map<number, readonly Dispatch[]>();
+
+  private constructor(
+    readonly target: GpuTarget,
+    readonly head: GpuHead | undefined,
+    readonly shape: RoundShape,
+    private readonly buffers: RoundBuffers,
+    private readonly dispatches: RoundDispatches,
+    private readonly ring: OutcomeRing,
+    /** [rows, hidden]: features of the last verification, which the head's first forward reads. */
+    private readonly features: GPUBuffer,
+    /** Rows of the first forward's outputs, and of a level's. */
+    private readonly picks: { readonly first: GPUBuffer; readonly level: GPUBuffer },
+    private readonly prompt: { readonly rows: GPUBuffer; readonly paths: GPUBuffer; readonly featureRows: GPUBuffer },
+  ) {}
+
+  /** Rounds of plain decoding have no head and one row. Throws JakiroError("usage") where a size is out of range. */
+  static async create(target: GpuTarget, head: GpuHead | undefined, shape: RoundShape): Promise<GpuRounds> {
+    const { device } = target.gpu;
+    const { layers, kvHeads, headDim, vocabulary, hidden } = target.config;
+    const verified = shape.sequences * shape.rows;
+    if (verified > mostOutputs) throw new RangeError(`a round verifies at most ${mostOutputs} rows, not ${verified}`);
+    const plan = {
+      shape,
+      vocabulary,
+      draftVocabulary: head?.draftVocabulary ?? 1,
+      parallel: head?.config.kind === "jakiro" && shape.levels > 1,
+      cache: { layers, slots: target.slots, width: kvHeads * headDim },
+    };
+    const kernels = await RoundKernels.compile(target.kernels.compiler, plan);
+    const buffers = createRoundBuffers(device, plan);
+    const draftLogits = head?.draftLogits ?? storage(device, "no draft logits", 1);
+    const draftToTarget = head?.weights.draftToTarget ?? storage(device, "no draft vocabulary", 1);
+    const inputs = { draftLogits, draftToTarget, logits: target.scratch.logits, cache: target.cache };
+    const indices = (label: string, values: readonly number[]) => {
+      const buffer = storage(device, label, values.length);
+      device.queue.writeBuffer(buffer, 0, Uint32Array.from(values));
+      return buffer;
+    };
+    const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+    const path = pathLength(shape);
+    return new GpuRounds(
+      target,
+      head,
+      shape,
+      buffers,
+      kernels.bind(buffers, inputs),
+      new OutcomeRing(device, buffers.outcomes, shape),
+      storage(device, "round features", mostRows * hidden),
+      {
+        first: indices(
+          "first picks",
+          range(shape.sequences).map((s) => (s + 1) * path - 1),
+        ),
+        level: indices("level picks", range(shape.sequences * shape.branching)),
+      },
+      {
+        rows: storage(device, "prompt rows", mostRows * rowWords),
+        paths: storage(device, "prompt paths", 1),
+        featureRows: indices("prompt feature rows", range(mostRows)),
+      },
+    );
+  }
+
+  /**
+   * Reads up to `mostRows` tokens of a prompt into the caches of target and head; returns once the device has.
+   * @param tokens behind those that the sequence holds, with the token that follows the last of them at the end
+   */
+  async prefill(sequence: number, region: number, first: number, tokens: readonly number[]): Promise<void> {
+    const { target, head, prompt, features } = this;
+    const { queue } = target.gpu.device;
+    const count = tokens.length - 1;
+    const longest = first + count;
+    const plan = { rows: prompt.rows, paths: prompt.paths, count, outputs: 0, picked: false, features, longest };
+    const ownDispatches = await target.plan({ ...plan, mode: "none" });
+    const headForward = { ...prompt, features, count, longest };
+    const headDispatches = head === undefined ? [] : await head.planKeys(headForward);
+    // Target and head differ in tokens and slots alone, so that one buffer serves both, one after the other.
+    queue.writeBuffer(prompt.rows, 0, promptRows(tokens.slice(0, -1), first, region, sequence));
+    target.submit(ownDispatches);
+    if (head !== undefined) {
+      queue.writeBuffer(prompt.rows, 0, promptRows(tokens.slice(1), first, this.headRegion(sequence), sequence));
+      target.submit(headDispatches);
+    }
+    await queue.onSubmittedWorkDone();
+  }
+
+  /**
+   * Begins a request whose tokens but the last are committed; the last prefill must have ended with them.
+   * @param offsets of calibration: `Calibration.headOffsets`
+   */
+  start(sequence: number, start: RoundStart, lastFeatureRow: number, offsets: Float32Array): void {
+    const { buffers, shape, target } = this;
+    const { queue } = target.gpu.device;
+    const headRegion = this.headRegion(sequence);
+    const path = pathLength(shape);
+    queue.writeBuffer(buffers.sequences, sequence * sequenceWords * 4, encodeSequence({ ...start, headRegion }).buffer);
+    this.calibrate(sequence, offsets);
+    if (this.head === undefined) return;
+    const position = start.length - 1;
+    for (let i = 0; i < path; i++) {
+      const place = sequence * path + i;
+      const used = i === path - 1 && position >= 0;
+      const row = used
+        ? { token: start.root, position, contiguous: position + 1, slot: headRegion + position }
+        : { token: 0, position: 0, contiguous: 0, slot: noSlot };
+      const words = encodeRow({ ...row, region: headRegion, path: place * path, sequence, parent: -1 });
+      queue.writeBuffer(buffers.first.rows, place * rowWords * 4, words.buffer);
+      queue.writeBuffer(buffers.first.featureRows, place * 4, Uint32Array.of(used ? lastFeatureRow : 0));
+    }
+  }
+
+  /** What the device adds to the head's probabilities from the next round on. */
+  calibrate(sequence: number, offsets: Float32Array): void {
+    this.target.gpu.device.queue.writeBuffer(
+      this.buffers.offsets,
+      sequence * offsets.byteLength,
+      Float32Array.from(offsets).buffer,
+    );
+  }
+
+  /** Ends a sequence: rounds that are submitted from now on pass over it. */
+  end(sequence: number): void {
+    const offset = sequence * sequenceWords * 4 + sequenceOffsets.finished;
+    this.target.gpu.device.queue.writeBuffer(this.buffers.sequences, offset, Uint32Array.of(finishedByHost));
+  }
+
+  /**
+   * Submits a round and returns its number, by which it is read.
+   * @param longest bound of the positions that it may reach, tree included
+   */
+  async submit(longest: number): Promise<number> {
+    const { device } = this.target.gpu;
+    const dispatches = await this.plan(Math.ceil(longest / attentionBlock));
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    encode(pass, dispatches);
+    pass.end();
+    this.ring.copy(encoder, this.round);
+    device.queue.submit([encoder.finish()]);
+    return this.round++;
+  }
+
+  /** What a submitted round did to each sequence; undefined for those that had finished before. */
+  read(round: number): Promise<(RoundOutcome | undefined)[]> {
+    return this.ring.read(round);
+  }
+
+  release(): void {
+    const { first, levels, verification, ...own } = this.buffers;
+    for (const group of [own, first, levels, verification, this.picks, this.prompt]) {
+      for (const buffer of Object.values(group) as GPUBuffer[]) buffer.destroy();
+    }
+    this.features.destroy();
+    this.ring.release();
+  }
+
+  private headRegion(sequence: number): number {
+    return sequence * (this.head?.options.regionSlots ?? 0);
+  }
+
+  /** All dispatches of a round whose longest sequence has so many attention blocks; made once. */
+  private async plan(blocks: number): Promise<readonly Dispatch[]> {
+    const known = this.rounds.get(blocks);
+    if (known !== undefined) return known;
+    const { target, head, shape, buffers, dispatches, features, picks } = this;
+    const longest = blocks * attentionBlock;
+    const all: Dispatch[] = [];
+    if (head === undefined) {
+      all.push(dispatches.plant);
+    } else {
+      const parallel = head.config.kind === "jakiro" && shape.levels > 1;
+      const forwards = parallel ? shape.levels - 1 : shape.levels;
+      for (let forward = 1; forward <= forwards; forward++) {
+        const first = forward === 1;
+        const last = forward === forwards;
+        const rows = first ? buffers.first : buffers.levels;
+        const count = shape.sequences * (first ? pathLength(shape) : shape.branching);
+        const outputs = {
+          picks: first ? picks.first : picks.level,
+          count: shape.sequences * (first ? 1 : shape.branching),
+          lists: shape.branches === 2 || (last && parallel) ? 2 : 1,
+        } as const;
+        const source = first ? features : head.values;
+        all.push(...(await head.plan({ ...rows, features: source, count, longest }, outputs)));
+        all.push(...dispatches.level(forward, last));
+      }
+    }
+    all.push(dispatches.verify);
+    const { rows, paths } = buffers.verification;
+    const count = shape.sequences * shape.rows;
+    const forward = { rows, paths, count, outputs: count, picked: false, mode: "logits", features, longest } as const;
+    all.push(...(await target.plan(forward)), ...dispatches.decide);
+    this.rounds.set(blocks, all);
+    return all;
+  }
+}
+
+/** Rows of a run of tokens, padded with rows that store nothing. */
+function promptRows(
+  tokens: readonly number[],
+  first: number,
+  region: number,
+  sequence: number,
+): Uint32Array<ArrayBuffer> {
+  const table = new Uint32Array(mostRows * rowWords);
+  for (let i = 0; i < mostRows; i++) {
+    const position = first + i;
+    const used = i < tokens.length;
+    const row = used
+      ? { token: tokens[i]!, position, contiguous: position + 1, slot: region + position }
+      : { token: 0, position: 0, contiguous: 0, slot: noSlot };
+    table.set(encodeRow({ ...row, region, path: 0, sequence, parent: -1 }), i * rowWords);
+  }
+  return table;
+}

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type DecodeResult, decode } from "../../src/engine/decoding/decoder.ts";
+import { decodeOnDevice } from "../../src/engine/decoding/deviceDecoder.ts";
+import { GpuDecodingSequence } from "../../src/engine/gpu/gpuDecodingSequence.ts";
+import { GpuHead } from "../../src/engine/gpu/gpuHead.ts";
+import { GpuRounds } from "../../src/engine/gpu/gpuRounds.ts";
+import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
+import { headScratchSlots, type RoundShape } from "../../src/engine/gpu/roundLayout.ts";
+import { HeadFile } from "../../src/engine/model/headFile.ts";
+import type { HeadKind } from "../../src/engine/model/headKinds.ts";
+import { request, samplers, strategyOf } from "../engine/decoding.ts";
+import { writeRandomHead } from "../engine/randomHead.ts";
+import { packTiny, randomTokens, type ScratchTarget } from "../engine/scratchTarget.ts";
+import { openTestDevice } from "./testDevice.ts";
+
+const capacity = 256;
+
+/** Wide enough for heads that know nothing to guess right now and then; each shape ends in another tile. */
+const shapes: Readonly<Record<HeadKind | "plain", RoundShape>> = {
+  plain: { sequences: 1, rows: 1, branching: 1, levels: 1, branches: 1 },
+  jakiro: { sequences: 1, rows: 24, branching: 12, levels: 3, branches: 1 },
+  "jakiro-star": { sequences: 1, rows: 16, branching: 8, levels: 2, branches: 2 },
+  eagle: { sequences: 1, rows: 14, branching: 8, levels: 2, branches: 1 },
+};
+
+describe("rounds on the device", function () {
+  this.timeout(300_000);
+  let scratch: ScratchTarget;
+  let gpu: GpuTarget;
+
+  before(async () => {
+    scratch = await packTiny("tiny-qwen2", "int8");
+    const options = { capacity, sequences: 3 };
+    gpu = await GpuTarget.load(await openTestDevice(), scratch.checkpoint, scratch.target.packed, options);
+  });
+  after(async () => {
+    gpu.release();
+    await scratch.release();
+  });
+
+  async function sequenceOf(kind: HeadKind | "plain"): Promise<GpuDecodingSequence> {
+    const shape = shapes[kind];
+    let head: GpuHead | undefined;
+    if (kind !== "plain") {
+      const path = writeRandomHead(join(scratch.folder, kind), scratch.checkpoint.config, { kind });
+      const file = HeadFile.open(path, scratch.checkpoint.config);
+      const regionSlots = capacity + headScratchSlots(shape);
+      const options = { regionSlots, sequences: 1, outputs: shape.branching };
+      head = await GpuHead.load(gpu.surroundings, file, scratch.target.featureSmoothing, options);
+    }
+    const region = gpu.regionSlots * (kind === "plain" ? 0 : 1);
+    return new GpuDecodingSequence(await GpuRounds.create(gpu, head, shape), 0, region, capacity);
+  }
+
+  it("decodes greedily what the host decodes plainly on the same device", async () => {
+    const { vocabulary } = scratch.checkpoint.config;
+    const plain = await sequenceOf("plain");
+    const host = gpu.sequence();
+    for (const [seed, length] of [1, 2, 40, 127, 128].entries()) {
+      const asked = request(randomTokens(length, vocabulary, seed));
+      const expected = await decode(host, strategyOf("plain"), asked);
+      assert.deepEqual((await decodeOnDevice(plain, asked)).tokens, expected.tokens);
+      assert.deepEqual(plain.tokens, host.tokens);
+    }
+    host.release();
+  });
+
+  for (const kind of ["jakiro", "jakiro-star", "eagle"] as const) {
+    it(`equals plain decoding token for token with a ${kind} head, at any temperature`, async () => {
+      const { vocabulary } = scratch.checkpoint.config;
+      const plain = await sequenceOf("plain");
+      const speculative = await sequenceOf(kind);
+      let accepted = 0;
+      for (const [i, sampling] of samplers.entries()) {
+        const asked = request(randomTokens(3 + 50 * i, vocabulary, 9), { sampling: { ...sampling, seed: i } });
+        const expected = await decodeOnDevice(plain, asked);
+        const result = await decodeOnDevice(speculative, asked);
+        assert.deepEqual(result.tokens, expected.tokens);
+        accepted += acceptedOf(result);
+      }
+      assert.ok(accepted > 0, "no draft was ever accepted");
+    });
+  }
+});
+
+function acceptedOf({ statistics }: DecodeResult): number {
+  return statistics.counts.decodedTokens - statistics.counts.targetForwards;
+}
