@@ -225,7 +225,7 @@ export class Completer {
     if (arrival === "cancelled") this.abandonLater(flight, ask, state);
     if (typeof arrival !== "object") return arrival;
     if (!this.returned.has(flight)) {
-      this.debounce.answered(this.clock.now() - flight.startedAt);
+      this.debounce.answered(flight.tookMs);
       this.returned.set(flight, []);
     }
     if (arrival.final) return arrival;

@@ -30,6 +30,8 @@ export class ContextGathering implements vscode.Disposable {
   /** Where the cursor was when a chunk was last taken, by document. */
   private readonly lastTaken = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
+  /** The timer is that of a file just opened, in which the editor's own placing of the cursor is no sign of work. */
+  private isOpening = false;
 
   constructor(
     engine: Pick<EngineAccess, "warm">,
@@ -43,6 +45,7 @@ export class ContextGathering implements vscode.Disposable {
         if (previous !== undefined) this.take(previous.document, previous.selection.active.line);
         if (editor !== undefined) this.take(editor.document, editor.selection.active.line);
         previous = editor;
+        this.isOpening = true;
         this.refreshAfter(switchedMs);
       }),
       window.onDidChangeTextEditorSelection(({ textEditor }) => this.follow(textEditor)),
@@ -62,7 +65,7 @@ export class ContextGathering implements vscode.Disposable {
       }),
     ];
     if (previous !== undefined) this.take(previous.document, previous.selection.active.line);
-    this.refreshAfter(idleMs);
+    if (!this.isOpening) this.refreshAfter(idleMs);
   }
 
   /** Snippets for a request at a place, best first. */
@@ -73,6 +76,7 @@ export class ContextGathering implements vscode.Disposable {
   /** Stops warming. */
   rest(): void {
     clearTimeout(this.timer);
+    this.isOpening = false;
     this.choice.interrupt();
   }
 
@@ -91,7 +95,7 @@ export class ContextGathering implements vscode.Disposable {
     const { line } = editor.selection.active;
     const last = this.lastTaken.get(uri);
     if (last === undefined || Math.abs(line - last) > farLines) this.take(editor.document, last ?? line, line);
-    this.refreshAfter(idleMs);
+    if (!this.isOpening) this.refreshAfter(idleMs);
   }
 
   /** @param line around which the chunk lies @param cursor where the user is now, if elsewhere */
@@ -113,6 +117,7 @@ export class ContextGathering implements vscode.Disposable {
   }
 
   private refresh(): void {
+    this.isOpening = false;
     const editor = vscode.window.activeTextEditor;
     if (editor === undefined || !vscode.window.state.focused || !this.host.isReady()) return;
     const place = this.host.placeIn(editor);

@@ -39,6 +39,8 @@ export class InFlight {
   failure: string | undefined;
   readonly startedAt: number;
   private text = "";
+  /** When the first whole line was there, where several may come; when the engine was done, elsewhere. */
+  private showableAt: number | undefined;
   /** The engine is done with it; a cancelled request is only once it has said so. */
   hasEnded = false;
   private readonly source = new CancellationTokenSource();
@@ -62,6 +64,11 @@ export class InFlight {
 
   get isCancelled(): boolean {
     return this.source.token.isCancellationRequested;
+  }
+
+  /** Milliseconds that the engine took, or has taken so far, until it had something to show. */
+  get tookMs(): number {
+    return (this.showableAt ?? this.clock.now()) - this.startedAt;
   }
 
   cancel(): void {
@@ -116,6 +123,7 @@ export class InFlight {
         this.source.token,
         (text) => {
           this.text = text;
+          if (this.hasLine) this.showableAt ??= this.clock.now();
           this.wake();
         },
       );
@@ -123,7 +131,13 @@ export class InFlight {
       this.failure = error instanceof Error ? error.message : String(error);
     }
     this.hasEnded = true;
+    this.showableAt ??= this.clock.now();
     this.wake();
+  }
+
+  private get hasLine(): boolean {
+    const lineBreak = this.text.lastIndexOf("\n");
+    return this.severalLines && lineBreak >= 0 && !isBlank(this.text.slice(0, lineBreak));
   }
 
   private arrivalAt(state: DocumentState): Arrival | undefined {
@@ -136,8 +150,7 @@ export class InFlight {
 
   /** The complete lines of an unfinished completion, trimmed as the engine will trim the whole of it. */
   private linesAt(state: DocumentState): Arrival | undefined {
-    const lineBreak = this.text.lastIndexOf("\n");
-    if (!this.severalLines || lineBreak < 0 || isBlank(this.text.slice(0, lineBreak))) return undefined;
+    if (!this.hasLine) return undefined;
     const facts = this.facts();
     const lines = toDocumentLineEnds(trimCompletion(this.text, facts, "length").text, facts.eol);
     const continuation = continuationOf(this.state, state);

@@ -48,6 +48,15 @@ const quietSettings = {
 
 const startDeadlineMs = 60_000;
 
+const browserArguments = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-dev-shm-usage",
+  "--disable-background-networking",
+  // Neither the browser nor the editor in it looks for anybody outside of this machine.
+  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+];
+
 /** A real VS Code: its server on this machine, its windows in a headless browser. Everything it writes is gone when it is closed. */
 export class Workbench {
   private browser: Browser | undefined;
@@ -111,10 +120,7 @@ export class Workbench {
 
   /** Opens a window of its own session: nothing but the server's data is shared with other windows. */
   async open({ folder, extension, tests }: WindowOptions): Promise<WorkbenchWindow> {
-    this.browser ??= await chromium.launch({
-      executablePath: this.tools.browser,
-      args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
-    });
+    this.browser ??= await chromium.launch({ executablePath: this.tools.browser, args: browserArguments });
     const page = await this.browser.newPage({ viewport: { width: 1280, height: 800 } });
     const log: string[] = [];
     await page.exposeFunction("codeAutomationLog", (level: string, args: unknown[]) =>

@@ -392,6 +392,24 @@ describe("Completer", () => {
         ["a", "abcde"],
       );
     });
+
+    it("does not take an engine for slow whose first line was there long before it was shown", async () => {
+      for (const text of ["x|", "xy|", "xyz|", "xyza|", "xyzab|", "xyzabc|"]) {
+        const hasty = desk.ask(text);
+        await desk.clock.advance(60);
+        hasty.cancel();
+      }
+      const asked = desk.ask(`${above}|\n`);
+      await desk.clock.advance(60);
+      desk.engine.latest.write("{\n  first();\n");
+      await desk.clock.advance(300);
+      assert.deepEqual((await asked.offer)?.texts, ["{\n  first();"]);
+      desk.engine.latest.finish(block);
+      await desk.clock.advance(0);
+      void desk.ask("elsewhere|");
+      await desk.clock.advance(0);
+      assert.equal(desk.engine.latest.params.prefix, "elsewhere");
+    });
   });
 
   describe("refuses", () => {
