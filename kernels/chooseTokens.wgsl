@@ -256,12 +256,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   firstId = min(thread * share, VOCABULARY);
   endId = min(firstId + share, VOCABULARY);
 
-  if (options.topK > 0u && options.topK < VOCABULARY) {
-    keepBest(thread, vec2(options.topK, 0u), false);
-  }
-  if (options.topP > 0u) {
-    keptMass(thread);
-    keepBest(thread, scale64(sums[threads - 1u], options.topP), true);
+  for (var step = 0u; step < 2u; step++) {
+    let byMass = step == 1u;
+    var goal = vec2(options.topK, 0u);
+    if (byMass) {
+      if (options.topP == 0u) {
+        continue;
+      }
+      keptMass(thread);
+      goal = scale64(sums[threads - 1u], options.topP);
+    } else if (options.topK == 0u || options.topK >= VOCABULARY) {
+      continue;
+    }
+    keepBest(thread, goal, byMass);
   }
   keptMass(thread);
   let total = sums[threads - 1u];

@@ -1,31 +1,10 @@
-// Shared declarations of the device-resident round, put behind rows.wgsl; src/engine/gpu/roundLayout.ts has the same offsets.
+// Shared declarations of the device-resident round, put behind rows.wgsl and sequence.wgsl; src/engine/gpu/roundLayout.ts has the same offsets.
 //
 // PARAMETER SEQUENCES: u32   sequences of the batch
 // PARAMETER ROWS: u32        verification rows of a sequence, root included
 // PARAMETER BRANCHING: u32   children per expanded node, and nodes expanded per level
 // PARAMETER PATH: u32        rows of the longest path through a tree: levels + 1
 // PARAMETER POOL: u32        nodes that a tree has room for
-
-// What the host asks of a sequence, and how far it is.
-struct Sequence {
-  region: u32,       // first KV slot of the target
-  capacity: u32,     // its KV slots
-  headRegion: u32,   // first KV slot of the draft head
-  nodes: u32,        // rows to verify, root included
-  tokenLimit: u32,   // most tokens to emit
-  topK: u32,         // 0 keeps all
-  topP: u32,         // in units of 2^-32; 0 keeps all
-  sharpness: f32,    // steps of 2^-20 in the binary logarithm of the weight per unit of logit; 0 is greedy
-  seedLow: u32,
-  seedHigh: u32,
-  endCount: u32,
-  ends: array<u32, 16>,
-  length: u32,       // committed tokens
-  root: u32,         // the token after them
-  emitted: u32,      // tokens since the request began
-  finished: u32,     // 0: rounds go on
-  rounds: u32,       // rounds that changed it
-}
 
 // A drafted token. `value` is the sum of its path's conditional log-probabilities.
 struct Node {
@@ -64,10 +43,6 @@ struct Outcome {
 
 const noNode = 0xffffffffu;
 const noToken = 0xffffffffu;
-
-const finishedByEnd = 1u;
-const finishedByLength = 2u;
-const finishedByContext = 3u;
 
 // Value of a node that its source holds impossible: finite, so that sums and differences stay numbers.
 const impossible = -1.0e30;

@@ -154,9 +154,9 @@ describe("chooseTokens on the GPU", () => {
 
   it("gives a row the same token in whatever company", async () => {
     const options = samplers[1]!;
-    const rows = Array.from({ length: 64 }, (_, i) => ({ logits: someLogits(3000, i, 10), position: 40 + i }));
+    const rows = Array.from({ length: 64 }, (_, i) => ({ logits: someLogits(1500, i, 10), position: 40 + i }));
     const together = await choose(rows, options, { sequences: 1, rows: 64, branching: 2, levels: 2, branches: 1 });
-    for (const count of [1, 2, 7, 60]) {
+    for (const count of [1, 7, 60]) {
       const alone = await choose(rows.slice(64 - count), options, {
         sequences: 1,
         rows: count,

@@ -10,6 +10,7 @@ import plantTreeSource from "../../../kernels/plantTree.wgsl";
 import rerankSource from "../../../kernels/rerank.wgsl";
 import roundSource from "../../../kernels/round.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
+import sequenceSource from "../../../kernels/sequence.wgsl";
 import wideSource from "../../../kernels/wide.wgsl";
 import type { Dispatch, Kernel, KernelCompiler, KernelConstants } from "./kernels.ts";
 import { bind } from "./kernels.ts";
@@ -79,12 +80,13 @@ export class RoundKernels {
     }
     const { sequences, branching, branches } = shape;
     const round = roundConstants(shape);
+    const shared = [rowsSource, sequenceSource, roundSource];
     const compile = (name: string, sources: readonly string[], constants: KernelConstants) =>
       compiler.compile(name, sources.join("\n"), constants);
     const grow = (kind: Growth) => {
       const frontier = kind === "first" || kind === "parallelAfterFirst" ? 1 : branching;
       const isParallel = kind === "parallel" || kind === "parallelAfterFirst";
-      return compile("growTree", [rowsSource, roundSource, orderSource, growTreeSource], {
+      return compile("growTree", [...shared, orderSource, growTreeSource], {
         ...round,
         FRONTIER: frontier,
         FIRST: Number(kind === "first"),
@@ -100,15 +102,14 @@ export class RoundKernels {
     const [tiles, topK, plantTree, rerank, maxima, choose, accept, move, grown] = await Promise.all([
       compile("draftTiles", [orderSource, draftTilesSource], draft),
       compile("draftTopK", [orderSource, draftTopKSource], draft),
-      compile("plantTree", [rowsSource, roundSource, plantTreeSource], round),
-      compile("rerank", [rowsSource, roundSource, orderSource, rerankSource], round),
+      compile("plantTree", [...shared, plantTreeSource], round),
+      compile("rerank", [...shared, orderSource, rerankSource], round),
       compile("logitMaxima", [rowsSource, orderSource, logitMaximaSource], { VOCABULARY: vocabulary }),
-      compile("chooseTokens", [rowsSource, roundSource, orderSource, wideSource, chooseSource], {
-        ...round,
+      compile("chooseTokens", [rowsSource, sequenceSource, orderSource, wideSource, chooseSource], {
         VOCABULARY: vocabulary,
       }),
-      compile("accept", [rowsSource, roundSource, acceptSource], round),
-      compile("moveAccepted", [rowsSource, roundSource, moveAcceptedSource], {
+      compile("accept", [...shared, acceptSource], round),
+      compile("moveAccepted", [...shared, moveAcceptedSource], {
         ...round,
         SLOTS: plan.cache.slots,
         WIDTH: plan.cache.width,
