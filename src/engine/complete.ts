@@ -20,7 +20,7 @@ export interface DocumentRequest {
   readonly snippets?: readonly Snippet[];
   /** Longest completion, in tokens. */
   readonly maxTokens: number;
-  /** Most tokens of the prompt that stand for text after the cursor: they are read anew after every keystroke. */
+  /** Most tokens of the prompt that stand for text after the cursor; as many as this machine reads in time where absent. */
   readonly suffixTokens?: number;
 }
 
@@ -58,11 +58,10 @@ export interface CompletionResult {
 
 /** Longest prompt, in tokens: reading more takes longer than what it adds to a completion is worth. */
 const longestPrompt = 2048;
-const defaultSuffixTokens = 256;
 const snippetTokens = 512;
 
 /** The model as completing needs it. */
-type Reader = Pick<Engine, "tokenizer" | "template">;
+type Reader = Pick<Engine, "tokenizer" | "template" | "suffixTokens">;
 type Decoder = Pick<DecodingSession, "decode">;
 
 /** Completes a document at the cursor: facts about the place, prompt, decoding under stop rules, trimming. */
@@ -75,7 +74,11 @@ export async function completeDocument(
 }
 
 /** The prompt of a completion; `capacity` is the longest sequence that a session takes. */
-export function promptOf({ tokenizer, template }: Reader, capacity: number, request: DocumentRequest): PackedPrompt {
+export function promptOf(
+  { tokenizer, template, suffixTokens }: Reader,
+  capacity: number,
+  request: DocumentRequest,
+): PackedPrompt {
   return packPrompt({
     prefix: request.prefix,
     suffix: request.suffix,
@@ -86,7 +89,7 @@ export function promptOf({ tokenizer, template }: Reader, capacity: number, requ
     template,
     budget: {
       total: promptRoom(capacity, request.maxTokens),
-      suffix: request.suffixTokens ?? defaultSuffixTokens,
+      suffix: request.suffixTokens ?? suffixTokens,
       snippets: snippetTokens,
     },
     order: "psm",

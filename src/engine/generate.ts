@@ -20,7 +20,7 @@ export interface GenerationResult extends Omit<CompletionResult, "rule"> {
   readonly cut: boolean;
 }
 
-type Model = Pick<Engine, "tokenizer" | "template">;
+type Model = Pick<Engine, "tokenizer" | "template" | "suffixTokens">;
 type Session = Pick<DecodingSession, "capacity" | "decode">;
 
 const noTemplate = "This model has no chat format: it goes on from your instruction as a comment.";
@@ -67,7 +67,11 @@ export async function generateCode(
 }
 
 /** The prompt of `generateCode` alone. */
-export function generationPrompt(engine: Model, request: Instruction, room: number): InstructionPrompt {
+export function generationPrompt(
+  engine: Omit<Model, "suffixTokens">,
+  request: Instruction,
+  room: number,
+): InstructionPrompt {
   const chat = chatTemplateOf(engine.tokenizer);
   if (chat !== undefined) return instructionPrompt(request, chat, engine.tokenizer, room);
   const { prefix, suffix } = commented(request);

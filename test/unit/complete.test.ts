@@ -36,11 +36,16 @@ class ScriptedSession {
 async function complete(
   generated: string,
   request: Partial<CompletionRequest>,
-  { step = 3, reason = "end" as FinishReason, special = vocabularies.qwen as readonly string[] } = {},
+  {
+    step = 3,
+    reason = "end" as FinishReason,
+    special = vocabularies.qwen as readonly string[],
+    suffixTokens = 64,
+  } = {},
 ) {
   const tokenizer = new ToyTokenizer(special);
   const session = new ScriptedSession(tokenizer.encode(generated), step, reason);
-  const engine = { tokenizer, template: chooseTemplate(tokenizer) };
+  const engine = { tokenizer, template: chooseTemplate(tokenizer), suffixTokens };
   const result = await completeDocument(engine, session, {
     prefix: "",
     suffix: "",
@@ -56,6 +61,16 @@ const suffix = "\nprint(total)\n";
 const rambling = "total += price\n\nprint(total)\nprint(price)\n";
 
 describe("completeDocument", () => {
+  it("asks for as much of what follows as the engine says that it can read in time", async () => {
+    const below = "\nprint(total)".repeat(40);
+    for (const suffixTokens of [16, 64]) {
+      const { result } = await complete(rambling, { prefix, suffix: below }, { suffixTokens });
+      assert.ok(result.suffixTokens > suffixTokens / 2 && result.suffixTokens <= suffixTokens);
+    }
+    const { result } = await complete(rambling, { prefix, suffix: below, suffixTokens: 32 });
+    assert.ok(result.suffixTokens <= 32, "unless the request says how much");
+  });
+
   it("asks between prefix and suffix, and stops where the text repeats what follows", async () => {
     const { result, shown } = await complete(rambling, { prefix, suffix });
     assert.equal(shown, `<|fim_prefix|>${prefix}<|fim_suffix|>${suffix}<|fim_middle|>`);

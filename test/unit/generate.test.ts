@@ -41,7 +41,7 @@ async function generate(answer: string, request: Partial<GenerationRequest>, opt
       return { tokens, finishReason, cachedTokens: 0, candidates: [], statistics: new DecodingStatistics() };
     },
   };
-  const result = await generateCode({ tokenizer, template: chooseTemplate(tokenizer) }, session, {
+  const result = await generateCode({ tokenizer, template: chooseTemplate(tokenizer), suffixTokens: 256 }, session, {
     prefix: "",
     selection: "",
     suffix: "",
@@ -185,7 +185,7 @@ describe("generateCode", () => {
 
     it("has the same prompt for the bench", () => {
       const tokenizer = new ToyTokenizer(chatMarks);
-      const engine = { tokenizer, template: chooseTemplate(tokenizer) };
+      const engine = { tokenizer, template: chooseTemplate(tokenizer), suffixTokens: 256 };
       const place = { prefix: "a\n", selection: "", suffix: "", instruction: "go on", languageId: "python" };
       const { tokens, note } = generationPrompt(engine, place, 200);
       assert.ok(tokenizer.show(tokens).includes("# go on\n"));

@@ -16,6 +16,8 @@ export interface PrefillRequest {
   readonly prefillRows?: number;
   /** Prompt tokens processed so far, of those that were not cached. */
   readonly onPrefill?: (done: number, total: number) => void;
+  /** Rows and milliseconds of every prefill forward. */
+  readonly onPrefillForward?: (rows: number, ms: number) => void;
 }
 
 export interface DecodeRequest extends PrefillRequest {
@@ -181,9 +183,10 @@ function checkPrompt(sequence: TargetSequence, prompt: readonly number[]): void 
 async function processPrompt(
   sequence: TargetSequence,
   strategy: Strategy,
-  { prompt, signal, turn, onPrefill, prefillRows: chunkRows = prefillRows }: PrefillRequest,
+  request: PrefillRequest,
   mode: LogitsMode,
 ): Promise<{ last?: ForwardResult; milliseconds: number } | undefined> {
+  const { prompt, signal, turn, prefillRows: chunkRows = prefillRows } = request;
   const start = performance.now();
   const kept = sequence.tokens.length;
   let last: ForwardResult | undefined;
@@ -193,10 +196,12 @@ async function processPrompt(
     const chunk = prompt.slice(first, first + chunkRows);
     const end = first + chunk.length;
     const rows = { tokens: chunk, parents: chunk.map((_, i) => i - 1) };
+    const forwardStart = performance.now();
     last = await sequence.forward(rows, end === prompt.length ? mode : "none", [chunk.length - 1]);
+    request.onPrefillForward?.(chunk.length, performance.now() - forwardStart);
     sequence.commit([...chunk.keys()]);
     if (strategy.wantsFeatures) strategy.extend(chunk, last.features);
-    onPrefill?.(end - kept, prompt.length - kept);
+    request.onPrefill?.(end - kept, prompt.length - kept);
   }
   return { ...(last === undefined ? {} : { last }), milliseconds: performance.now() - start };
 }

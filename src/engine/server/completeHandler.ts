@@ -9,7 +9,7 @@ export const complete: Handler<CompleteParams, CompleteResult> = (params, token,
     client.host.use(request.signal, async (model) => {
       const { engine, method } = model;
       const asked = {
-        ...documentRequest(params, model, params.maxTokens),
+        ...documentRequest(params, params.maxTokens),
         ...sharedDecoding(request, model, client),
         sampling: greedy,
         ...(params.progress ? { onText: progressOf(params.id, client) } : {}),
