@@ -145,6 +145,8 @@ export interface GenerateParams extends DocumentParams {
   /** The text that the result replaces, which stands between `prefix` and `suffix`; "" generates new text there. */
   readonly selection: string;
   readonly maxTokens: number;
+  /** Draws an answer by chance, the same one for the same seed, from 0 to 2^53 - 1; absent for the most probable answer. */
+  readonly seed?: number;
 }
 
 export interface GenerateResult {
