@@ -1,5 +1,6 @@
 import { CompletionText } from "./completion/completionText.ts";
 import { cursorFacts } from "./completion/facts.ts";
+import type { Note } from "./completion/notes.ts";
 import { type PackedPrompt, packPrompt, type Snippet } from "./completion/prompt.ts";
 import type { StopRuleName } from "./completion/stopRules.ts";
 import type { DecodeRequest, FinishReason } from "./decoding/decoder.ts";
@@ -53,7 +54,7 @@ export interface CompletionResult {
   readonly cachedTokens: number;
   readonly statistics: DecodingStatistics;
   /** What the user should know: something was left out of the prompt, or the model cannot read the suffix. */
-  readonly note: string | undefined;
+  readonly notes: readonly Note[];
 }
 
 /** Longest prompt, in tokens: reading more takes longer than what it adds to a completion is worth. */
@@ -169,7 +170,7 @@ async function branch(
     suffixTokens: packed.suffixTokens,
     cachedTokens: decoded.cachedTokens,
     statistics: decoded.statistics,
-    note: packed.note,
+    notes: packed.notes,
   };
   return { completion, candidates: decoded.candidates ?? [] };
 }
@@ -203,6 +204,6 @@ function nothingToContinue(): CompletionResult {
     suffixTokens: 0,
     cachedTokens: 0,
     statistics,
-    note: "This model can only go on from the text before the cursor, and there is none.",
+    notes: ["nothingBefore"],
   };
 }

@@ -49,6 +49,7 @@ export class Ctx implements vscode.Disposable {
         trusted: workspace.isTrusted,
       }),
       log: this.journal,
+      l10n,
     });
     this.engine = meteredEngine(client, this.throughput);
     this.speeds = new MeasuredSpeeds(context.globalState);

@@ -1,5 +1,6 @@
 import * as vscode from "vscode";
 import type { EngineAccess } from "./engine.ts";
+import { noteText } from "./engineWords.ts";
 import { commentInstruction } from "./generateComment.ts";
 import { reviewedDocument } from "./generateDocument.ts";
 import { readHistory, remember } from "./generateHistory.ts";
@@ -117,8 +118,8 @@ export class GenerateCommands implements vscode.Disposable {
   private asking({ document, review, instruction, retries }: Generation): Ask {
     const path = pathInWorkspace(document.uri);
     const place = placeIn(document.getText(), review.range, review.original);
-    return (token, onText) =>
-      this.services.engine.generate(
+    return async (token, onText) => {
+      const answer = await this.services.engine.generate(
         {
           ...place,
           ...(path === undefined ? {} : { path }),
@@ -132,6 +133,10 @@ export class GenerateCommands implements vscode.Disposable {
         token,
         onText,
       );
+      if (answer === undefined) return undefined;
+      const note = noteText(answer.notes, this.services.l10n);
+      return { text: answer.text, cut: answer.cut, ...(note === undefined ? {} : { note }) };
+    };
   }
 
   private refresh(review: GenerationReview): void {

@@ -357,8 +357,8 @@ describe("the engine process", function () {
       assert.equal(client.states[from]!.kind, "loading");
       assert.deepEqual(during.texts, old);
       await client.until(() => client.state.kind === "ready");
-      const { note } = await client.complete(short).answer;
-      assert.match(note!, /no infilling tokens/);
+      const { notes } = await client.complete(short).answer;
+      assert.deepEqual(notes, ["noInfilling"]);
 
       const told = client.states.length;
       await client.configure({ modelPath: llama });

@@ -74,7 +74,7 @@ describe("completeDocument", () => {
   it("asks between prefix and suffix, and stops where the text repeats what follows", async () => {
     const { result, shown } = await complete(rambling, { prefix, suffix });
     assert.equal(shown, `<|fim_prefix|>${prefix}<|fim_suffix|>${suffix}<|fim_middle|>`);
-    assert.deepEqual([result.text, result.finishReason, result.note], ["total += price", "stop", undefined]);
+    assert.deepEqual([result.text, result.finishReason, result.notes], ["total += price", "stop", []]);
     assert.equal(result.rule, "blockEnd");
   });
 
@@ -109,21 +109,21 @@ describe("completeDocument", () => {
   it("says that a model without infilling tokens reads the prefix alone", async () => {
     const { result, shown } = await complete("total += price", { prefix, suffix }, { special: vocabularies.smollm2 });
     assert.equal(shown, prefix);
-    assert.match(result.note!, /no infilling tokens/);
+    assert.deepEqual(result.notes, ["noInfilling"]);
   });
 
   it("has nothing to say where such a model has no prefix", async () => {
     const { result, asked } = await complete("never", { suffix }, { special: vocabularies.smollm2 });
     assert.equal(asked, undefined);
     assert.deepEqual([result.text, result.tokens, result.promptTokens], ["", [], 0]);
-    assert.match(result.note!, /there is none/);
+    assert.deepEqual(result.notes, ["nothingBefore"]);
   });
 
   it("packs a document that is longer than the context, and says so", async () => {
     const long = "value = compute(value)\n".repeat(5000);
     const { result, asked } = await complete("x", { prefix: long, suffix: long });
     assert.ok(asked!.prompt.length <= promptRoom(256, 32));
-    assert.match(result.note!, /left out/);
+    assert.deepEqual(result.notes, ["cutAround"]);
     assert.equal(result.promptTokens, asked!.prompt.length);
   });
 });

@@ -1,6 +1,7 @@
 import { JakiroError } from "../errors.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { arrange, type FimOrder, type FimTemplate } from "./fimTemplates.ts";
+import type { Note } from "./notes.ts";
 import { packSnippets, type Snippet } from "./snippets.ts";
 import { headWindow, tailWindow } from "./textWindow.ts";
 
@@ -40,8 +41,8 @@ export interface PackedPrompt {
   readonly snippetTokens: number;
   /** Text of the document was left out. */
   readonly truncated: boolean;
-  /** What was left out, in a sentence for the user. */
-  readonly note?: string;
+  /** What the user should know of it. */
+  readonly notes: readonly Note[];
 }
 
 /**
@@ -75,14 +76,13 @@ export function packPrompt(request: PromptRequest): PackedPrompt {
 
   const prefixPart = [...context.inPrefix, ...prefix.tokens];
   const parts = template === undefined ? prefixPart : arrange(template, request.order, prefixPart, suffix.tokens);
-  const note = noteOn(template === undefined, cutAbove, cutBelow);
   return {
     tokens: [...begin, ...context.before, ...parts],
     prefixTokens: prefix.tokens.length,
     suffixTokens: suffix.tokens.length,
     snippetTokens: context.before.length + context.inPrefix.length,
     truncated: cutAbove || cutBelow,
-    ...(note === undefined ? {} : { note }),
+    notes: notesOn(template === undefined, cutAbove, cutBelow),
   };
 }
 
@@ -110,14 +110,8 @@ function withoutByteOrderMark(text: string): string {
   return text.startsWith("\uFEFF") ? text.slice(1) : text;
 }
 
-function noteOn(withoutTemplate: boolean, cutAbove: boolean, cutBelow: boolean): string | undefined {
-  const notes: string[] = [];
-  if (withoutTemplate)
-    notes.push("This model has no infilling tokens: it completes from the text before the cursor alone.");
-  if (cutAbove || cutBelow) {
-    const where =
-      cutAbove && cutBelow ? "far from the cursor" : cutAbove ? "far above the cursor" : "far below the cursor";
-    notes.push(`The file is longer than the prompt may be: text ${where} was left out.`);
-  }
-  return notes.length === 0 ? undefined : notes.join(" ");
+function notesOn(withoutTemplate: boolean, cutAbove: boolean, cutBelow: boolean): Note[] {
+  const notes: Note[] = withoutTemplate ? ["noInfilling"] : [];
+  if (cutAbove || cutBelow) notes.push(cutAbove && cutBelow ? "cutAround" : cutAbove ? "cutAbove" : "cutBelow");
+  return notes;
 }

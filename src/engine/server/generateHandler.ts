@@ -25,11 +25,11 @@ export const generate: Handler<GenerateParams, GenerateResult> = (params, token,
         sampling: seed === undefined ? greedy : { ...anotherAnswer, seed },
         onText: progressOf(id, client),
       });
-      const { text, cut, note } = result;
+      const { text, cut, notes } = result;
       return {
         text,
         cut,
-        ...(note === undefined ? {} : { note }),
+        notes,
         statistics: requestStatistics([result], { method, waitedMs: request.waitedMs }),
       };
     }),
