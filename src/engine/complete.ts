@@ -1,5 +1,6 @@
 import { CompletionText } from "./completion/completionText.ts";
 import { cursorFacts } from "./completion/facts.ts";
+import { normalizeLineEnds } from "./completion/lines.ts";
 import type { Note } from "./completion/notes.ts";
 import { type PackedPrompt, packPrompt, type Snippet } from "./completion/prompt.ts";
 import type { StopRuleName } from "./completion/stopRules.ts";
@@ -152,6 +153,7 @@ async function branch(
     ...present(request),
     ...start,
     prompt: packed.tokens,
+    known: () => packed.leftOut.map((left) => tokenizer.encode(normalizeLineEnds(left))),
     maxTokens,
     sampling,
     endTokens: tokenizer.endTokens,

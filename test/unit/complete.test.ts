@@ -53,7 +53,9 @@ async function complete(
     sampling: greedy,
     ...request,
   });
-  return { result, asked: session.asked, shown: session.asked && tokenizer.show(session.asked.prompt) };
+  const { asked } = session;
+  const known = asked?.known?.().map((tokens) => tokenizer.show(Array.from(tokens))) ?? [];
+  return { result, asked, known, shown: asked && tokenizer.show(asked.prompt) };
 }
 
 const prefix = "total = 0\nfor price in prices:\n    ";
@@ -61,6 +63,13 @@ const suffix = "\nprint(total)\n";
 const rambling = "total += price\n\nprint(total)\nprint(price)\n";
 
 describe("completeDocument", () => {
+  it("lets drafts be taken from what the prompt has no room for", async () => {
+    const above = "first = 1\r\n".repeat(60);
+    const { shown, known } = await complete(rambling, { prefix: above + prefix, suffix });
+    assert.match(known[0]!, /^first = 1\nfirst = 1\n/);
+    assert.ok(shown!.includes("total = 0") && !known[0]!.includes("total = 0"));
+  });
+
   it("asks for as much of what follows as the engine says that it can read in time", async () => {
     const below = "\nprint(total)".repeat(40);
     for (const suffixTokens of [16, 64]) {

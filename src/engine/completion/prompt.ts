@@ -7,6 +7,9 @@ import { headWindow, tailWindow } from "./textWindow.ts";
 
 export type { Snippet } from "./snippets.ts";
 
+/** In UTF-16 units: about 4,000 tokens of code, which the drafter encodes and indexes in 1.5 ms (Qwen2.5-Coder, 2 AVX2 cores). */
+const mostLeftOut = 16_000;
+
 /** In tokens. */
 export interface PromptBudget {
   /** The whole prompt, markers included: at most the model's context less the tokens to be generated. */
@@ -41,6 +44,11 @@ export interface PackedPrompt {
   readonly snippetTokens: number;
   /** Text of the document was left out. */
   readonly truncated: boolean;
+  /**
+   * Text of the request that the prompt may not hold, nearest the cursor last: snippets, then the document above and below
+   * what was packed, 16,000 characters of each at most.
+   */
+  readonly leftOut: readonly string[];
   /** What the user should know of it. */
   readonly notes: readonly Note[];
 }
@@ -57,7 +65,7 @@ export interface PackedPrompt {
  * Throws JakiroError("usage") if the budget has no room for the markers and one token.
  */
 export function packPrompt(request: PromptRequest): PackedPrompt {
-  const { tokenizer, template, budget } = request;
+  const { tokenizer, template, budget, snippets } = request;
   const begin = tokenizer.beginToken === undefined ? [] : [tokenizer.beginToken];
   const available = budget.total - begin.length - (template === undefined ? 0 : 3);
   if (available < 1)
@@ -82,6 +90,14 @@ export function packPrompt(request: PromptRequest): PackedPrompt {
     suffixTokens: suffix.tokens.length,
     snippetTokens: context.before.length + context.inPrefix.length,
     truncated: cutAbove || cutBelow,
+    leftOut: [
+      snippets
+        .map(({ text }) => text)
+        .join("\n")
+        .slice(0, mostLeftOut),
+      documentPrefix.slice(Math.max(0, prefix.edge - mostLeftOut), prefix.edge),
+      request.suffix.slice(suffix.edge, suffix.edge + mostLeftOut),
+    ].filter((text) => text !== ""),
     notes: notesOn(template === undefined, cutAbove, cutBelow),
   };
 }

@@ -21,6 +21,8 @@ export interface PrefillRequest {
 }
 
 export interface DecodeRequest extends PrefillRequest {
+  /** Texts that the model does not read and from which drafts may be taken all the same, the likeliest last; asked for once at most. */
+  readonly known?: () => readonly ArrayLike<number>[];
   readonly maxTokens: number;
   readonly sampling: SamplingOptions;
   readonly endTokens: ReadonlySet<number>;
@@ -82,7 +84,7 @@ export async function decode(
   const mustRun = request.firstToken === undefined ? 1 : 0;
   const kept = Math.min(commonPrefix(sequence.tokens, prompt), prompt.length - mustRun);
   sequence.trim(kept);
-  strategy.start(prompt, kept);
+  strategy.start(prompt, kept, request.known);
   const read = await processPrompt(sequence, strategy, request, request.candidates === undefined ? mode : "logits");
   if (read === undefined) return finish("cancelled");
   if (request.candidates !== undefined) candidates = mostProbable(read.last!.logits!, request.candidates);

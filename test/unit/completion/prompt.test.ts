@@ -76,6 +76,21 @@ describe("packPrompt", () => {
     assert.deepEqual([packed.truncated, packed.notes], [false, []]);
   });
 
+  it("hands out the text that it has no room for, that nearest the cursor last", () => {
+    const tokenizer = new ToyTokenizer(vocabularies.qwen);
+    const above = Array.from({ length: 400 }, (_, i) => `above${i}\n`).join("");
+    const below = Array.from({ length: 4000 }, (_, i) => `\nbelow${i}`).join("");
+    const budget = { total: 300, suffix: 60, snippets: 0 };
+    const packed = packPrompt(request(tokenizer, { prefix: above, suffix: below, snippets: [other], budget }));
+    const [snippet, before, after] = packed.leftOut;
+    assert.equal(packed.leftOut.length, 3);
+    assert.equal(snippet, other.text);
+    const shown = tokenizer.show(packed.tokens);
+    assert.ok(above.startsWith(before!) && before !== above && shown.includes(above.slice(before!.length)));
+    assert.ok(after!.length === 16_000 && !shown.includes(after!.slice(0, 40)) && below.includes(after!));
+    assert.deepEqual(packPrompt(request(tokenizer, {})).leftOut, [], "where all was packed");
+  });
+
   it("begins with the begin token", () => {
     const tokenizer = new ToyTokenizer(vocabularies.codellama, 3);
     assert.equal(packPrompt(request(tokenizer, {})).tokens[0], 3);
