@@ -5,7 +5,7 @@ import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promis
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
-import { cacheFolder } from "./cacheFolder.mjs";
+import { cacheDirectory } from "./enginePaths.mjs";
 import { PackagingError } from "./packagingError.mjs";
 
 const runFile = promisify(execFile);
@@ -15,7 +15,7 @@ const runFile = promisify(execFile);
  * of the package runs: `npm pack` only downloads.
  */
 export async function nodeTarball(pin) {
-  const folder = join(cacheFolder(), "node");
+  const folder = join(cacheDirectory(), "node");
   const tarball = join(folder, `${pin.package}-${pin.version}.tgz`);
   if ((await integrityOf(tarball)) === pin.integrity) return tarball;
 
@@ -69,7 +69,7 @@ async function npmPack(pin, folder) {
   } catch (error) {
     throw new PackagingError(
       `${pin.package} ${pin.version} could not be fetched (${lastLine(error)}); it is needed once, then kept in ` +
-        `${join(cacheFolder(), "node")}: connect to a package registry and try again.`,
+        `${join(cacheDirectory(), "node")}: connect to a package registry and try again.`,
     );
   }
   const [file] = (await readdir(folder)).filter((name) => name.endsWith(".tgz"));

@@ -3,16 +3,16 @@ import { createReadStream } from "node:fs";
 import { copyFile, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { modelsFolder } from "./cacheFolder.mjs";
+import { modelsDirectory } from "./enginePaths.mjs";
 import { PackagingError } from "./packagingError.mjs";
 
 /** The catalogue's first model, which is the default one, and its verified file on this disk. */
 export async function findDefaultModel(root) {
   const [model] = JSON.parse(await readFile(join(root, "models", "catalogue.json"), "utf8"));
-  const path = join(modelsFolder(), model.file);
+  const path = join(modelsDirectory(), model.file);
   const found = await stat(path).catch(() => undefined);
   const get = `run \`node dist/cli.js models get ${model.name}\` and try again`;
-  if (found === undefined) throw new PackagingError(`${model.file} is not in ${modelsFolder()}; ${get}.`);
+  if (found === undefined) throw new PackagingError(`${model.file} is not in ${modelsDirectory()}; ${get}.`);
   if (found.size !== model.bytes || (await sha256Of(path)) !== model.sha256) {
     throw new PackagingError(`${path} is not the file that the catalogue names; remove it, ${get}.`);
   }

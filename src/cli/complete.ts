@@ -1,4 +1,5 @@
 import { type CompletionResult, completeDocument } from "../engine/complete.ts";
+import { noteText } from "../engine/completion/notes.ts";
 import { acceptanceByDepth, tau, tokensPerSecond } from "../engine/decoding/statistics.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { CompleteOptions } from "./arguments.ts";
@@ -28,7 +29,8 @@ export async function runComplete(options: CompleteOptions, context: CommandCont
     onPrefill: (done, total) => context.progress({ stage: "Reading the prompt", done, total, unit: "items" }),
   });
   signal.throwIfAborted();
-  if (result.note !== undefined) context.note(result.note);
+  const note = noteText(result.notes);
+  if (note !== undefined) context.note(note);
   context.print(options.json ? `${JSON.stringify(describeResult(result, options, engine), null, 2)}\n` : result.text);
 }
 

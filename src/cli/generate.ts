@@ -1,3 +1,4 @@
+import { noteText } from "../engine/completion/notes.ts";
 import { generateCode } from "../engine/generate.ts";
 import type { GenerateOptions } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
@@ -31,7 +32,8 @@ export async function runGenerate(options: GenerateOptions, context: CommandCont
     onPrefill: (done, total) => context.progress({ stage: "Reading the prompt", done, total, unit: "items" }),
   });
   signal.throwIfAborted();
-  if (result.note !== undefined) context.note(result.note);
+  const note = noteText(result.notes);
+  if (note !== undefined) context.note(note);
   if (result.cut) context.note(`The code was cut after ${result.tokens.length} tokens; allow more with --max-tokens.`);
   context.print(options.json ? `${JSON.stringify(describeResult(result, options, engine), null, 2)}\n` : result.text);
 }

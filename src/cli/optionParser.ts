@@ -22,13 +22,15 @@ export type OptionValues<Table extends OptionTable> = {
   readonly [Name in keyof Table]: Table[Name] extends Option<infer T> ? T : never;
 };
 
+/** What options are where nothing else is said of them. */
+const plain = { fallback: undefined, shownDefault: undefined, required: false } as const;
+
 export function flag(help: string): Option<boolean> {
   return {
+    ...plain,
     placeholder: undefined,
     help,
     fallback: false,
-    shownDefault: undefined,
-    required: false,
     parse: () => ({ value: true }),
   };
 }
@@ -36,11 +38,9 @@ export function flag(help: string): Option<boolean> {
 /** A value of any text; never empty. */
 export function text(placeholder: string, help: string): Option<string | undefined> {
   return {
+    ...plain,
     placeholder,
     help,
-    fallback: undefined,
-    shownDefault: undefined,
-    required: false,
     parse: (value) => (value === "" ? { expected: "a value that is not empty" } : { value }),
   };
 }
@@ -66,11 +66,9 @@ export function number(placeholder: string, help: string, range: NumberRange): O
         : `from ${min} to ${max}`;
   const shape = integer ? /^[+-]?\d+$/ : /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
   return {
+    ...plain,
     placeholder,
     help,
-    fallback: undefined,
-    shownDefault: undefined,
-    required: false,
     parse(value) {
       const parsed = Number(value);
       const inRange = (above ? parsed > min : parsed >= min) && parsed <= max;
@@ -85,11 +83,9 @@ export function choice<const T extends string>(
   values: readonly T[],
 ): Option<T | undefined> {
   return {
+    ...plain,
     placeholder,
     help,
-    fallback: undefined,
-    shownDefault: undefined,
-    required: false,
     parse(value) {
       const found = values.find((known) => known === value);
       if (found !== undefined) return { value: found };

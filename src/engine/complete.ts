@@ -1,5 +1,7 @@
 import { CompletionText } from "./completion/completionText.ts";
 import { cursorFacts } from "./completion/facts.ts";
+import { normalizeLineEnds } from "./completion/lines.ts";
+import type { Note } from "./completion/notes.ts";
 import { type PackedPrompt, packPrompt, type Snippet } from "./completion/prompt.ts";
 import type { StopRuleName } from "./completion/stopRules.ts";
 import type { DecodeRequest, FinishReason } from "./decoding/decoder.ts";
@@ -20,7 +22,7 @@ export interface DocumentRequest {
   readonly snippets?: readonly Snippet[];
   /** Longest completion, in tokens. */
   readonly maxTokens: number;
-  /** Most tokens of the prompt that stand for text after the cursor: they are read anew after every keystroke. */
+  /** Most tokens of the prompt that stand for text after the cursor; as many as this machine reads in time where absent. */
   readonly suffixTokens?: number;
 }
 
@@ -53,16 +55,15 @@ export interface CompletionResult {
   readonly cachedTokens: number;
   readonly statistics: DecodingStatistics;
   /** What the user should know: something was left out of the prompt, or the model cannot read the suffix. */
-  readonly note: string | undefined;
+  readonly notes: readonly Note[];
 }
 
 /** Longest prompt, in tokens: reading more takes longer than what it adds to a completion is worth. */
 const longestPrompt = 2048;
-const defaultSuffixTokens = 256;
 const snippetTokens = 512;
 
 /** The model as completing needs it. */
-type Reader = Pick<Engine, "tokenizer" | "template">;
+type Reader = Pick<Engine, "tokenizer" | "template" | "suffixTokens">;
 type Decoder = Pick<DecodingSession, "decode">;
 
 /** Completes a document at the cursor: facts about the place, prompt, decoding under stop rules, trimming. */
@@ -75,7 +76,11 @@ export async function completeDocument(
 }
 
 /** The prompt of a completion; `capacity` is the longest sequence that a session takes. */
-export function promptOf({ tokenizer, template }: Reader, capacity: number, request: DocumentRequest): PackedPrompt {
+export function promptOf(
+  { tokenizer, template, suffixTokens }: Reader,
+  capacity: number,
+  request: DocumentRequest,
+): PackedPrompt {
   return packPrompt({
     prefix: request.prefix,
     suffix: request.suffix,
@@ -86,7 +91,7 @@ export function promptOf({ tokenizer, template }: Reader, capacity: number, requ
     template,
     budget: {
       total: promptRoom(capacity, request.maxTokens),
-      suffix: request.suffixTokens ?? defaultSuffixTokens,
+      suffix: request.suffixTokens ?? suffixTokens,
       snippets: snippetTokens,
     },
     order: "psm",
@@ -148,6 +153,7 @@ async function branch(
     ...present(request),
     ...start,
     prompt: packed.tokens,
+    known: () => packed.leftOut.map((left) => tokenizer.encode(normalizeLineEnds(left))),
     maxTokens,
     sampling,
     endTokens: tokenizer.endTokens,
@@ -166,7 +172,7 @@ async function branch(
     suffixTokens: packed.suffixTokens,
     cachedTokens: decoded.cachedTokens,
     statistics: decoded.statistics,
-    note: packed.note,
+    notes: packed.notes,
   };
   return { completion, candidates: decoded.candidates ?? [] };
 }
@@ -200,6 +206,6 @@ function nothingToContinue(): CompletionResult {
     suffixTokens: 0,
     cachedTokens: 0,
     statistics,
-    note: "This model can only go on from the text before the cursor, and there is none.",
+    notes: ["nothingBefore"],
   };
 }

@@ -7,7 +7,7 @@ import { type CatalogueModel, catalogue, shippedHeads } from "./model/catalogue.
 import type { HeadKind } from "./model/headKinds.ts";
 import { installation } from "./model/installed.ts";
 import { cacheDirectory, modelsDirectory } from "./model/paths.ts";
-import { affordableSuffix } from "./suffixBudget.ts";
+import { affordableSuffix, suffixMs } from "./suffixBudget.ts";
 
 export interface FoundModel {
   readonly name: string;
@@ -48,8 +48,6 @@ export interface Diagnosis {
 }
 
 const typicalAcceptance = [0.3, 0.5, 0.7, 0.9];
-/** What reading the suffix may add to the wait for a completion. */
-const suffixMs = 150;
 
 /** @param engine what to tell the costs of */
 export async function diagnose(engine: Engine | undefined): Promise<Diagnosis> {

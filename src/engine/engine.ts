@@ -25,6 +25,7 @@ import { loadTokenizer, openCheckpoint } from "./model/open.ts";
 import { cacheDirectory } from "./model/paths.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
 import type { ProgressListener } from "./progress.ts";
+import { SuffixBudget } from "./suffixBudget.ts";
 
 export interface EngineOptions {
   /** A GGUF file or a safetensors directory. */
@@ -48,6 +49,7 @@ const defaultCapacity = 4096;
 /** A loaded model with all that decodes from it. One engine serves any number of decoding sessions, one forward at a time. */
 export class Engine {
   private readonly heads = new Map<HeadKind, Promise<{ shared: CpuHead; draft: readonly number[] }>>();
+  private readonly suffixBudget: SuffixBudget;
 
   private constructor(
     readonly options: EngineOptions,
@@ -62,7 +64,9 @@ export class Engine {
     /** Milliseconds of a verification by rows, measured at load. */
     readonly verifyCosts: MeasuredCosts["verify"],
     readonly loadMs: number,
-  ) {}
+  ) {
+    this.suffixBudget = new SuffixBudget(verifyCosts);
+  }
 
   static async load(options: EngineOptions): Promise<Engine> {
     const checkpoint = openCheckpoint(options.path);
@@ -118,6 +122,11 @@ export class Engine {
     return Math.min(this.options.capacity ?? defaultCapacity, this.checkpoint.config.contextLength);
   }
 
+  /** Most tokens of a prompt after the cursor: what prefills take now leaves time for no more. */
+  get suffixTokens(): number {
+    return this.suffixBudget.tokens;
+  }
+
   get headKinds(): readonly HeadKind[] {
     return headKinds.filter((kind) => this.headFolders.has(kind));
   }
@@ -129,7 +138,11 @@ export class Engine {
     const head: DraftHead | undefined = loaded?.shared.sequence();
     const sequence = this.target.sequence(this.capacity);
     const cost = () => new CostModel(measuredCosts(this.verifyCosts, loaded?.draft ?? []));
-    return new DecodingSession(sequence, () => new Strategy({ method, cost: cost(), sizes, head }));
+    return new DecodingSession(
+      sequence,
+      () => new Strategy({ method, cost: cost(), sizes, head }),
+      (rows, ms) => this.suffixBudget.observe(rows, ms),
+    );
   }
 
   /** A sequence of the target alone, for teacher-forced logits. */
@@ -193,6 +206,7 @@ export class DecodingSession {
   constructor(
     private readonly sequence: TargetSequence,
     private readonly makeStrategy: () => Strategy,
+    private readonly onPrefillForward: Required<PrefillRequest>["onPrefillForward"],
   ) {
     this.strategy = makeStrategy();
   }
@@ -207,12 +221,12 @@ export class DecodingSession {
   }
 
   decode(request: DecodeRequest): Promise<DecodeResult> {
-    return decode(this.sequence, this.strategy, request);
+    return decode(this.sequence, this.strategy, { onPrefillForward: this.onPrefillForward, ...request });
   }
 
   /** Reads a prompt into the KV cache; ended by its signal, it keeps what was read until then. */
   prefill(request: PrefillRequest): Promise<void> {
-    return prefill(this.sequence, this.strategy, request);
+    return prefill(this.sequence, this.strategy, { onPrefillForward: this.onPrefillForward, ...request });
   }
 
   /** Forgets KV cache, draft history, acceptance statistics and observed costs, as if newly made. */

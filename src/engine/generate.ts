@@ -5,6 +5,7 @@ import { type CodePlace, insertionAt } from "./completion/insertion.ts";
 import { type Instruction, type InstructionPrompt, instructionPrompt } from "./completion/instructionPrompt.ts";
 import { lineComment } from "./completion/languages.ts";
 import { isBlank } from "./completion/lines.ts";
+import type { Note } from "./completion/notes.ts";
 import { packPrompt } from "./completion/prompt.ts";
 import type { DecodingSession, Engine } from "./engine.ts";
 import { chatTemplateOf } from "./model/chatTemplate.ts";
@@ -20,10 +21,8 @@ export interface GenerationResult extends Omit<CompletionResult, "rule"> {
   readonly cut: boolean;
 }
 
-type Model = Pick<Engine, "tokenizer" | "template">;
+type Model = Pick<Engine, "tokenizer" | "template" | "suffixTokens">;
 type Session = Pick<DecodingSession, "capacity" | "decode">;
-
-const noTemplate = "This model has no chat format: it goes on from your instruction as a comment.";
 
 /**
  * Generates code from an instruction: prompt in the model's chat format, decoding to the end of its turn or of the code
@@ -62,12 +61,16 @@ export async function generateCode(
     suffixTokens: prompt.suffixTokens,
     cachedTokens: decoded.cachedTokens,
     statistics: decoded.statistics,
-    note: prompt.note,
+    notes: prompt.notes,
   };
 }
 
 /** The prompt of `generateCode` alone. */
-export function generationPrompt(engine: Model, request: Instruction, room: number): InstructionPrompt {
+export function generationPrompt(
+  engine: Omit<Model, "suffixTokens">,
+  request: Instruction,
+  room: number,
+): InstructionPrompt {
   const chat = chatTemplateOf(engine.tokenizer);
   if (chat !== undefined) return instructionPrompt(request, chat, engine.tokenizer, room);
   const { prefix, suffix } = commented(request);
@@ -84,7 +87,7 @@ export function generationPrompt(engine: Model, request: Instruction, room: numb
     budget: { total: room, suffix: room >> 2, snippets: room >> 2 },
     order: "psm",
   });
-  return { tokens: packed.tokens, suffixTokens: packed.suffixTokens, note: noTemplate };
+  return { tokens: packed.tokens, suffixTokens: packed.suffixTokens, notes: ["noChat"] };
 }
 
 async function continueComment(engine: Model, session: Session, request: GenerationRequest): Promise<GenerationResult> {
@@ -98,8 +101,8 @@ async function continueComment(engine: Model, session: Session, request: Generat
     suffix,
     ...(onText === undefined ? {} : { onText: (text) => onText(inserted(text)) }),
   });
-  const note = result.note === undefined ? noTemplate : `${noTemplate} ${result.note}`;
-  return { ...result, text: inserted(result.text), cut: isCut(result), note };
+  const notes: readonly Note[] = ["noChat", ...result.notes];
+  return { ...result, text: inserted(result.text), cut: isCut(result), notes };
 }
 
 /** The document with the instruction as a comment before the cursor, below the code that it is about. */

@@ -5,6 +5,7 @@ import { copyDiagnostics } from "./diagnostics.ts";
 import { ModelDownloads } from "./downloadModel.ts";
 import type { ConnectionState, EngineAccess } from "./engine.ts";
 import { EngineClient } from "./engineClient.ts";
+import { FirstLoad } from "./firstLoad.ts";
 import { GenerateCommands } from "./generateCommand.ts";
 import { InlineCompletions } from "./inlineCompletion.ts";
 import { Journal } from "./journal.ts";
@@ -48,6 +49,7 @@ export class Ctx implements vscode.Disposable {
         trusted: workspace.isTrusted,
       }),
       log: this.journal,
+      l10n,
     });
     this.engine = meteredEngine(client, this.throughput);
     this.speeds = new MeasuredSpeeds(context.globalState);
@@ -75,6 +77,8 @@ export class Ctx implements vscode.Disposable {
       l10n,
       setUp: () => this.setUp(),
     };
+    const load = this.firstLoad();
+    const { window } = vscode;
     this.subscriptions = [
       this.journal,
       client,
@@ -86,12 +90,18 @@ export class Ctx implements vscode.Disposable {
       registerCommands(this),
       this.engine.onState((state) => this.follow(state)),
       workspace.onDidChangeConfiguration((event) => {
-        if (this.choices.concerns(event)) void this.configure();
+        if (this.choices.concerns(event)) void this.configure().then(load);
       }),
-      workspace.onDidGrantWorkspaceTrust(() => void this.configure()),
+      workspace.onDidGrantWorkspaceTrust(() => void this.configure().then(load)),
+      window.onDidChangeActiveTextEditor(load),
+      window.onDidChangeVisibleTextEditors(load),
+      window.onDidChangeWindowState(load),
+      this.pause.onDidChange(load),
     ];
     this.follow(this.engine.state);
-    void this.configure().then(() => offerSetUp(this.selection, context.globalState));
+    const configured = this.configure();
+    void configured.then(() => offerSetUp(this.selection, context.globalState));
+    void Promise.all([configured, this.pause.checked]).then(load);
     this.startedMs = performance.now() - start;
   }
 
@@ -119,6 +129,20 @@ export class Ctx implements vscode.Disposable {
     const configuration = await this.choices.engineConfiguration(this.journal);
     void setContext("hasModel", configuration.modelPath !== undefined);
     this.engine.configure(configuration);
+  }
+
+  /** To be called where there may be a document now for which the model is to be loaded. */
+  private firstLoad(): () => void {
+    let isBatteryKnown = false;
+    void this.pause.checked.then(() => {
+      isBatteryKnown = true;
+    });
+    const isWanted = () => isBatteryKnown && vscode.workspace.isTrusted && vscode.window.state.focused;
+    const load = new FirstLoad({
+      engine: this.engine,
+      document: () => (isWanted() ? this.completions.lookedAt() : undefined),
+    });
+    return () => load.check();
   }
 
   private follow(state: ConnectionState): void {

@@ -17,10 +17,12 @@ import { unlessCancelled } from "./engineCancellation.ts";
 import type { EngineConnection } from "./engineConnection.ts";
 import { EngineMeeting, type MeetingOptions, type MetEngine } from "./engineMeeting.ts";
 import { endEngine } from "./engineProcess.ts";
+import type { Localizer } from "./localizer.ts";
 
 export interface EngineClientOptions extends MeetingOptions {
   /** Of the pauses between starts. */
   readonly clock?: Clock;
+  readonly l10n: Localizer;
 }
 
 /** The way to one engine that answers, which the window has taken or is taking. */
@@ -198,7 +200,11 @@ export class EngineClient implements EngineAccess, Disposable {
     signal.throwIfAborted();
     const pauseMs = this.backoff.pauseAfterEnd(servedMs);
     if (pauseMs === undefined) {
-      const message = `The engine failed five times and stays off until you restart it; the last time, ${why}.`;
+      const { l10n } = this.options;
+      const message = l10n.t(
+        "The engine failed five times and stays off until you restart it; the last time, {0}.",
+        why,
+      );
       this.options.log.info(message);
       this.attempt = undefined;
       this.setState({ kind: "stopped", message });

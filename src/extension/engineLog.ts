@@ -1,5 +1,6 @@
-import { copyFile, type FileHandle, mkdir, open, stat, truncate } from "node:fs/promises";
+import { type FileHandle, mkdir, open, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { logBytes, olderLog, rotateLog } from "../engine/logFile.ts";
 import { withoutHomePaths } from "../engine/privatePaths.ts";
 
 /** Where the extension tells what it does; VS Code's LogOutputChannel is one. Paths go to `trace` alone. */
@@ -8,15 +9,13 @@ export interface LogSink {
   trace(message: string): void;
 }
 
-/** Twice this is the most that both files together hold at a start. */
-const rotateBytes = 1 << 20;
 const shownBytes = 64 << 10;
 const linesInMessage = 3;
 const time = /^\d{4}-\d\d-\d\dT[\d:.]+Z /;
 
 /**
  * What engine processes print, in the global storage folder: one file for the processes of all builds, so that every window
- * reads the same one, and one older file.
+ * reads the same one, and one older file. A running process keeps it bounded, and so does every start.
  */
 export class EngineLogFile {
   readonly path: string;
@@ -24,21 +23,14 @@ export class EngineLogFile {
 
   constructor(private readonly folder: string) {
     this.path = join(folder, "engine.log");
-    this.olderPath = join(folder, "engine.old.log");
+    this.olderPath = olderLog(this.path);
   }
 
   /** Opens the file for a process to append to, rotated where it had grown large. */
-  async open(limitBytes = rotateBytes): Promise<FileHandle> {
+  async open(limitBytes = logBytes): Promise<FileHandle> {
     await mkdir(this.folder, { recursive: true });
-    await this.rotate(limitBytes);
+    if ((await this.size()) > 0) rotateLog(this.path, limitBytes);
     return open(this.path, "a", 0o600);
-  }
-
-  /** Copied and emptied, not renamed: running processes hold the file open and go on appending to it. */
-  async rotate(limitBytes = rotateBytes): Promise<void> {
-    if ((await this.size()) < limitBytes) return;
-    await copyFile(this.path, this.olderPath);
-    await truncate(this.path);
   }
 
   /** Bytes; 0 where there is no file. */

@@ -32,7 +32,7 @@ export async function startEngine(
   const log = await logFile.open();
   try {
     const logOffset = (await log.stat()).size;
-    const child = spawn(runtime.command, [script, "--build", build], {
+    const child = spawn(runtime.command, [script, "--build", build, "--log-file", logFile.path], {
       cwd: folder,
       env: { ...environment, ...runtime.environment },
       detached: true,

@@ -1,5 +1,6 @@
 import * as vscode from "vscode";
 import type { EngineAccess } from "./engine.ts";
+import { noteText } from "./engineWords.ts";
 import { commentInstruction } from "./generateComment.ts";
 import { reviewedDocument } from "./generateDocument.ts";
 import { readHistory, remember } from "./generateHistory.ts";
@@ -29,11 +30,14 @@ interface Request {
   readonly range: vscode.Range;
 }
 
+/** `retries` of the instruction so far: each has a seed of its own. */
+type Generation = ActiveReview & { instruction: string; retries: number };
+
 /** The palette's `Generate …` commands; one generation at a time, which stays until it is accepted or rejected. */
 export class GenerateCommands implements vscode.Disposable {
   private readonly preview: GenerationPreview;
   private readonly subscriptions: vscode.Disposable[];
-  private active: (ActiveReview & { instruction: string }) | undefined;
+  private active: Generation | undefined;
 
   constructor(private readonly services: GenerationServices) {
     this.preview = new GenerationPreview(services.l10n);
@@ -45,6 +49,7 @@ export class GenerateCommands implements vscode.Disposable {
       command("jakiro.generate.accept", () => this.active?.review.accept()),
       command("jakiro.generate.reject", () => this.active?.review.reject()),
       command("jakiro.generate.retry", () => this.retry()),
+      command("jakiro.generate.change", () => this.changeInstruction()),
       command("jakiro.generate.cancel", () => this.active?.review.cancel()),
       vscode.workspace.onDidChangeTextDocument((event) => this.documentChanged(event)),
       vscode.workspace.onDidCloseTextDocument((document) => {
@@ -79,14 +84,21 @@ export class GenerateCommands implements vscode.Disposable {
     await this.generate(document, { instruction: found.instruction, range: new vscode.Range(end, end) });
   }
 
-  /** The same model answers the same request with the same text, so the instruction can be put differently. */
   private async retry(): Promise<void> {
+    const { active } = this;
+    if (active === undefined || active.review.state !== "reviewing") return;
+    active.retries += 1;
+    await active.review.generate(this.asking(active));
+  }
+
+  private async changeInstruction(): Promise<void> {
     const { active } = this;
     if (active === undefined || active.review.state !== "reviewing") return;
     const instruction = await this.instruction(active.review.original.trim() !== "", active.instruction);
     if (instruction === undefined || active.review.ended) return;
     active.instruction = instruction;
-    await active.review.generate(this.asking(active, instruction));
+    active.retries = 0;
+    await active.review.generate(this.asking(active));
   }
 
   private async generate(document: vscode.TextDocument, { instruction, range }: Request): Promise<void> {
@@ -98,15 +110,16 @@ export class GenerateCommands implements vscode.Disposable {
       wasCut: l10n.t("The generated code became too long and was cut: its end is missing."),
       nothingWritten: l10n.t("The model wrote no code for this instruction; put it in other words."),
     });
-    this.active = { review, document, instruction };
-    await review.generate(this.asking(this.active, instruction));
+    this.active = { review, document, instruction, retries: 0 };
+    await review.generate(this.asking(this.active));
   }
 
-  private asking({ document, review }: ActiveReview, instruction: string): Ask {
+  /** The same request would get the same answer again; a retry draws another one. */
+  private asking({ document, review, instruction, retries }: Generation): Ask {
     const path = pathInWorkspace(document.uri);
     const place = placeIn(document.getText(), review.range, review.original);
-    return (token, onText) =>
-      this.services.engine.generate(
+    return async (token, onText) => {
+      const answer = await this.services.engine.generate(
         {
           ...place,
           ...(path === undefined ? {} : { path }),
@@ -115,10 +128,15 @@ export class GenerateCommands implements vscode.Disposable {
           snippets: [],
           instruction,
           maxTokens: longestAnswer(review.original),
+          ...(retries === 0 ? {} : { seed: retries }),
         },
         token,
         onText,
       );
+      if (answer === undefined) return undefined;
+      const note = noteText(answer.notes, this.services.l10n);
+      return { text: answer.text, cut: answer.cut, ...(note === undefined ? {} : { note }) };
+    };
   }
 
   private refresh(review: GenerationReview): void {

@@ -54,6 +54,7 @@ export class GenerationPreview implements vscode.CodeLensProvider, vscode.Dispos
           lens(`$(check) ${l10n.t("Accept")}`, "jakiro.generate.accept"),
           lens(`$(discard) ${l10n.t("Reject")}`, "jakiro.generate.reject"),
           lens(`$(refresh) ${l10n.t("Retry")}`, "jakiro.generate.retry"),
+          lens(`$(edit) ${l10n.t("Change Instruction")}`, "jakiro.generate.change"),
         ];
       default:
         return [];

@@ -1,4 +1,5 @@
 import * as vscode from "vscode";
+import type { WarmParams } from "../protocol/messages.ts";
 import { Acceptance, type AcceptanceCounts } from "./acceptance.ts";
 import { systemClock } from "./clock.ts";
 import { type Ask, type AskedPlace, Completer, type Offer } from "./completer.ts";
@@ -105,6 +106,17 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
     const items = wanted ? this.items(offer, document, position, selected) : [];
     this.answered.fire(items.length);
     return items;
+  }
+
+  /** What a completion in an editor that is looked at would read; undefined where none would be asked for while typing. */
+  lookedAt(): WarmParams | undefined {
+    if (this.isPaused) return undefined;
+    const { activeTextEditor, visibleTextEditors } = vscode.window;
+    for (const editor of [activeTextEditor, ...visibleTextEditors]) {
+      const place = editor && this.snippetPlace(editor);
+      if (place !== undefined) return { ...place.read(), snippets: this.gathering.snippetsFor(place) };
+    }
+    return undefined;
   }
 
   private async offerAgain(): Promise<void> {

@@ -1,5 +1,6 @@
 import { barChart, type LineChart, lineChart, stackedBar } from "./charts.ts";
 import type { ConnectionState } from "./engine.ts";
+import { stageText } from "./engineWords.ts";
 import type { Localizer } from "./localizer.ts";
 import { escapeHtml, hiddenTable } from "./markup.ts";
 import { durationText, percentText, rateText, sizeText } from "./numberText.ts";
@@ -155,7 +156,7 @@ function engine(state: ConnectionState, l10n: Localizer): string {
       return hint(l10n.t("The engine is starting."));
     case "loading":
       return hint(
-        `${state.name}: ${state.stage}${state.progress === undefined ? "" : ` ${percentText(state.progress)}`}`,
+        `${state.name}: ${stageText(state.stage, l10n)}${state.progress === undefined ? "" : ` ${percentText(state.progress)}`}`,
       );
     case "released":
       return hint(l10n.t("{0} was unloaded to free memory; the next suggestion loads it again.", state.name));

@@ -14,6 +14,8 @@ export class Pause implements PauseSource, vscode.Disposable {
   readonly onDidChange = this.changed.event;
   private readonly subscriptions: vscode.Disposable[];
   private readonly timer: NodeJS.Timeout;
+  /** Resolves when it is known whether the computer runs on battery. */
+  readonly checked: Promise<void>;
   private onBattery = false;
   private current: PauseReason | undefined;
 
@@ -33,7 +35,7 @@ export class Pause implements PauseSource, vscode.Disposable {
     ];
     this.timer = setInterval(() => void this.checkBattery(), batteryCheckMs);
     this.update();
-    void this.checkBattery();
+    this.checked = this.checkBattery();
   }
 
   get reason(): PauseReason | undefined {

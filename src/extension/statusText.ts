@@ -1,4 +1,5 @@
 import type { ConnectionState } from "./engine.ts";
+import { stageText } from "./engineWords.ts";
 import type { Localizer } from "./localizer.ts";
 import { durationText, percentText, rateText } from "./numberText.ts";
 import { type Figures, speedUp } from "./throughput.ts";
@@ -49,11 +50,12 @@ export function statusText(facts: StatusFacts, l10n: Localizer): StatusText {
     }
     case "loading": {
       const share = engine.progress === undefined ? "" : ` ${percentText(engine.progress)}`;
+      const stage = `${stageText(engine.stage, l10n)}${share}`;
       return {
         ...menu,
         text: `$(loading~spin) Jakiro${share}`,
-        tooltip: paragraphs(bold(engine.name), `${escapeMarkdown(engine.stage)}${share}`),
-        label: l10n.t("Jakiro: loading {0}, {1}", engine.name, `${engine.stage}${share}`),
+        tooltip: paragraphs(bold(engine.name), escapeMarkdown(stage)),
+        label: l10n.t("Jakiro: loading {0}, {1}", engine.name, stage),
       };
     }
     case "released": {

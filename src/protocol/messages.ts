@@ -83,8 +83,8 @@ export type EngineState =
   | {
       readonly kind: "loading";
       readonly name: string;
-      /** What is being done, for a person to read. */
-      readonly stage: string;
+      /** A model is prepared once: its weights are converted, which takes long. */
+      readonly stage: "loading" | "preparing";
       /** 0 .. 1; absent where it is not known. */
       readonly progress?: number;
     }
@@ -126,13 +126,18 @@ export interface CompleteParams extends DocumentParams {
   readonly progress: boolean;
 }
 
+/**
+ * What the user should know of an answer: the model lacks tokens for infilling or a chat format, there was nothing before the
+ * cursor to go on from, or text of a long file was left out.
+ */
+export type Note = "noInfilling" | "noChat" | "nothingBefore" | "cutAbove" | "cutBelow" | "cutAround";
+
 export interface CompleteResult {
   /** What to insert at the cursor, in the document's line ends, best first; empty where there is nothing to insert. */
   readonly texts: readonly string[];
   /** Why the first of them ended: a stop rule's name, or how decoding ended. */
   readonly ending: string;
-  /** What the user should know. */
-  readonly note?: string;
+  readonly notes: readonly Note[];
   readonly statistics: RequestStatistics;
 }
 
@@ -145,6 +150,8 @@ export interface GenerateParams extends DocumentParams {
   /** The text that the result replaces, which stands between `prefix` and `suffix`; "" generates new text there. */
   readonly selection: string;
   readonly maxTokens: number;
+  /** Draws an answer by chance, the same one for the same seed, from 0 to 2^53 - 1; absent for the most probable answer. */
+  readonly seed?: number;
 }
 
 export interface GenerateResult {
@@ -152,7 +159,7 @@ export interface GenerateResult {
   readonly text: string;
   /** It ended because `maxTokens` were reached. */
   readonly cut: boolean;
-  readonly note?: string;
+  readonly notes: readonly Note[];
   readonly statistics: RequestStatistics;
 }
 

@@ -28,6 +28,21 @@ describe("decode", () => {
     return head;
   }
 
+  it("takes drafts from known texts that the model has not read, and the text stays the same", async () => {
+    const tokens = prompt(40);
+    const asked = request(tokens, { maxTokens: 60 });
+    const plain = await decodePlainly(fresh(), asked);
+    const known = () => [[...tokens.slice(-8), ...plain.tokens]];
+    const sequence = fresh();
+    const drafted = await decode(sequence, strategyOf("lookup"), { ...asked, known });
+    assert.deepEqual(drafted.tokens, plain.tokens);
+    assert.deepEqual(sequence.tokens.slice(0, tokens.length), tokens);
+    assert.ok(tau(drafted.statistics.counts) > 4, String(tau(drafted.statistics.counts)));
+
+    const unasked = () => assert.fail("plain decoding has no use for it");
+    assert.deepEqual((await decode(fresh(), strategyOf("plain"), { ...asked, known: unasked })).tokens, plain.tokens);
+  });
+
   describe("cancellation", () => {
     it("ends a prefill after the forward under way and keeps what that gave", async () => {
       const sequence = fresh();

@@ -39,6 +39,8 @@ export interface EngineOptions {
   readonly minuteMs?: number;
   /** Milliseconds without connections after which it ends. */
   readonly lingerMs?: number;
+  /** To be kept bounded. */
+  readonly logFile?: string;
 }
 
 /** An engine process that a test has started. */
@@ -47,9 +49,10 @@ export class EngineProcess {
   readonly ended: Promise<number | NodeJS.Signals | null>;
   private readonly child: ChildProcess;
 
-  constructor({ runtimeFolder, cacheFolder, minuteMs = 60_000, lingerMs = 60_000 }: EngineOptions) {
+  constructor({ runtimeFolder, cacheFolder, minuteMs = 60_000, lingerMs = 60_000, logFile }: EngineOptions) {
     const waits = ["--minute-ms", String(minuteMs), "--linger-ms", String(lingerMs)];
-    this.child = spawn(process.execPath, [engineScript, "--build", build, ...waits], {
+    const log = logFile === undefined ? [] : ["--log-file", logFile];
+    this.child = spawn(process.execPath, [engineScript, "--build", build, ...waits, ...log], {
       env: { ...process.env, XDG_RUNTIME_DIR: runtimeFolder, JAKIRO_CACHE_DIR: cacheFolder },
       stdio: ["ignore", "ignore", "pipe"],
     });
@@ -214,7 +217,7 @@ export class EngineFixture {
     return folder;
   }
 
-  start(runtimeFolder: string, waits: Pick<EngineOptions, "minuteMs" | "lingerMs"> = {}): EngineProcess {
+  start(runtimeFolder: string, waits: Pick<EngineOptions, "minuteMs" | "lingerMs" | "logFile"> = {}): EngineProcess {
     const engine = new EngineProcess({ runtimeFolder, cacheFolder: this.cacheFolder, ...waits });
     this.processes.push(engine);
     return engine;

@@ -241,6 +241,17 @@ describe("the engine process", function () {
       assert.ok(statistics.promptTokens > 0 && statistics.completionTokens > 0);
     });
 
+    it("draws another answer for every seed, and the same for the same", async () => {
+      const asked = { ...document("f1"), snippets: [], instruction: "add", selection: "", maxTokens: 20 };
+      const texts: string[] = [];
+      for (const [index, seed] of [undefined, 1, 2, 1].entries()) {
+        const params = { ...asked, id: 2e6 + index, ...(seed === undefined ? {} : { seed }) };
+        texts.push((await client.rpc.sendRequest(messages.generate, params)).text);
+      }
+      assert.equal(new Set(texts).size, 3);
+      assert.equal(texts[3], texts[1]);
+    });
+
     it("tells what runs, without paths below the home folder", async () => {
       const diagnosis = await client.rpc.sendRequest(messages.diagnose);
       assert.deepEqual(Object.keys(diagnosis).slice(0, 3), ["machine", "device", "adapters"]);
@@ -346,8 +357,8 @@ describe("the engine process", function () {
       assert.equal(client.states[from]!.kind, "loading");
       assert.deepEqual(during.texts, old);
       await client.until(() => client.state.kind === "ready");
-      const { note } = await client.complete(short).answer;
-      assert.match(note!, /no infilling tokens/);
+      const { notes } = await client.complete(short).answer;
+      assert.deepEqual(notes, ["noInfilling"]);
 
       const told = client.states.length;
       await client.configure({ modelPath: llama });

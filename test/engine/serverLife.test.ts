@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, statSync, watch, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { logBytes, olderLog } from "../../src/engine/logFile.ts";
 import { errorCodes, messages } from "../../src/protocol/messages.ts";
 import { prepareFolder } from "../../src/protocol/rendezvous.ts";
 import { jakiro, scratchFolder } from "./cliRun.ts";
@@ -40,6 +42,19 @@ describe("the life of the engine process", function () {
 
   const sockets = (runtimeFolder: string) =>
     readdirSync(join(runtimeFolder, "jakiro")).filter((name) => name.endsWith(".sock"));
+
+  it("keeps its log bounded while it runs", async () => {
+    const folder = join(scratch.path, "logs");
+    mkdirSync(folder);
+    const logFile = join(folder, "engine.log");
+    writeFileSync(logFile, "x".repeat(logBytes));
+    const changes = watch(folder);
+    const runtimeFolder = engines.newRuntimeFolder();
+    await engines.start(runtimeFolder, { minuteMs: 20, logFile }).started();
+    while (statSync(logFile).size > 0) await once(changes, "change");
+    changes.close();
+    assert.equal(statSync(olderLog(logFile)).size, logBytes);
+  });
 
   it("is for this user alone", async function () {
     if (process.platform === "win32") this.skip();

@@ -36,11 +36,16 @@ class ScriptedSession {
 async function complete(
   generated: string,
   request: Partial<CompletionRequest>,
-  { step = 3, reason = "end" as FinishReason, special = vocabularies.qwen as readonly string[] } = {},
+  {
+    step = 3,
+    reason = "end" as FinishReason,
+    special = vocabularies.qwen as readonly string[],
+    suffixTokens = 64,
+  } = {},
 ) {
   const tokenizer = new ToyTokenizer(special);
   const session = new ScriptedSession(tokenizer.encode(generated), step, reason);
-  const engine = { tokenizer, template: chooseTemplate(tokenizer) };
+  const engine = { tokenizer, template: chooseTemplate(tokenizer), suffixTokens };
   const result = await completeDocument(engine, session, {
     prefix: "",
     suffix: "",
@@ -48,7 +53,9 @@ async function complete(
     sampling: greedy,
     ...request,
   });
-  return { result, asked: session.asked, shown: session.asked && tokenizer.show(session.asked.prompt) };
+  const { asked } = session;
+  const known = asked?.known?.().map((tokens) => tokenizer.show(Array.from(tokens))) ?? [];
+  return { result, asked, known, shown: asked && tokenizer.show(asked.prompt) };
 }
 
 const prefix = "total = 0\nfor price in prices:\n    ";
@@ -56,10 +63,27 @@ const suffix = "\nprint(total)\n";
 const rambling = "total += price\n\nprint(total)\nprint(price)\n";
 
 describe("completeDocument", () => {
+  it("lets drafts be taken from what the prompt has no room for", async () => {
+    const above = "first = 1\r\n".repeat(60);
+    const { shown, known } = await complete(rambling, { prefix: above + prefix, suffix });
+    assert.match(known[0]!, /^first = 1\nfirst = 1\n/);
+    assert.ok(shown!.includes("total = 0") && !known[0]!.includes("total = 0"));
+  });
+
+  it("asks for as much of what follows as the engine says that it can read in time", async () => {
+    const below = "\nprint(total)".repeat(40);
+    for (const suffixTokens of [16, 64]) {
+      const { result } = await complete(rambling, { prefix, suffix: below }, { suffixTokens });
+      assert.ok(result.suffixTokens > suffixTokens / 2 && result.suffixTokens <= suffixTokens);
+    }
+    const { result } = await complete(rambling, { prefix, suffix: below, suffixTokens: 32 });
+    assert.ok(result.suffixTokens <= 32, "unless the request says how much");
+  });
+
   it("asks between prefix and suffix, and stops where the text repeats what follows", async () => {
     const { result, shown } = await complete(rambling, { prefix, suffix });
     assert.equal(shown, `<|fim_prefix|>${prefix}<|fim_suffix|>${suffix}<|fim_middle|>`);
-    assert.deepEqual([result.text, result.finishReason, result.note], ["total += price", "stop", undefined]);
+    assert.deepEqual([result.text, result.finishReason, result.notes], ["total += price", "stop", []]);
     assert.equal(result.rule, "blockEnd");
   });
 
@@ -94,21 +118,21 @@ describe("completeDocument", () => {
   it("says that a model without infilling tokens reads the prefix alone", async () => {
     const { result, shown } = await complete("total += price", { prefix, suffix }, { special: vocabularies.smollm2 });
     assert.equal(shown, prefix);
-    assert.match(result.note!, /no infilling tokens/);
+    assert.deepEqual(result.notes, ["noInfilling"]);
   });
 
   it("has nothing to say where such a model has no prefix", async () => {
     const { result, asked } = await complete("never", { suffix }, { special: vocabularies.smollm2 });
     assert.equal(asked, undefined);
     assert.deepEqual([result.text, result.tokens, result.promptTokens], ["", [], 0]);
-    assert.match(result.note!, /there is none/);
+    assert.deepEqual(result.notes, ["nothingBefore"]);
   });
 
   it("packs a document that is longer than the context, and says so", async () => {
     const long = "value = compute(value)\n".repeat(5000);
     const { result, asked } = await complete("x", { prefix: long, suffix: long });
     assert.ok(asked!.prompt.length <= promptRoom(256, 32));
-    assert.match(result.note!, /left out/);
+    assert.deepEqual(result.notes, ["cutAround"]);
     assert.equal(result.promptTokens, asked!.prompt.length);
   });
 });

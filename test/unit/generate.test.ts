@@ -41,7 +41,7 @@ async function generate(answer: string, request: Partial<GenerationRequest>, opt
       return { tokens, finishReason, cachedTokens: 0, candidates: [], statistics: new DecodingStatistics() };
     },
   };
-  const result = await generateCode({ tokenizer, template: chooseTemplate(tokenizer) }, session, {
+  const result = await generateCode({ tokenizer, template: chooseTemplate(tokenizer), suffixTokens: 256 }, session, {
     prefix: "",
     selection: "",
     suffix: "",
@@ -131,7 +131,7 @@ describe("generateCode", () => {
     assert.ok(asked.prompt.length <= 1024 - 64, String(asked.prompt.length));
     assert.ok(asked.prompt.length > 600);
     assert.ok(shown.includes("value_499") && shown.includes("here = 0") && shown.includes("value_0 ="));
-    assert.match(result.note!, /left out/);
+    assert.deepEqual(result.notes, ["cutAround"]);
   });
 
   it("says which language and file an empty document has", async () => {
@@ -163,7 +163,7 @@ describe("generateCode", () => {
         { template: undefined },
       );
       assert.match(shown, /<\|fim_prefix\|>def add\(a, b\):\n\n {4}# add them\n {4}<\|fim_suffix\|>/);
-      assert.match(result.note!, /no chat format.* comment/);
+      assert.equal(result.notes[0], "noChat");
       assert.equal(result.text, "return a + b");
     });
 
@@ -185,11 +185,11 @@ describe("generateCode", () => {
 
     it("has the same prompt for the bench", () => {
       const tokenizer = new ToyTokenizer(chatMarks);
-      const engine = { tokenizer, template: chooseTemplate(tokenizer) };
+      const engine = { tokenizer, template: chooseTemplate(tokenizer), suffixTokens: 256 };
       const place = { prefix: "a\n", selection: "", suffix: "", instruction: "go on", languageId: "python" };
-      const { tokens, note } = generationPrompt(engine, place, 200);
+      const { tokens, notes } = generationPrompt(engine, place, 200);
       assert.ok(tokenizer.show(tokens).includes("# go on\n"));
-      assert.match(note!, /comment/);
+      assert.deepEqual(notes, ["noChat"]);
     });
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
-import { jakiro } from "./extension.ts";
+import { closeAll, jakiro, open, until } from "./extension.ts";
 
 /** Commands that the extension adds for itself; users never see them. */
 const hidden = ["jakiro.accepted"];
@@ -16,6 +16,17 @@ describe("activation", () => {
       registered.filter((name) => !hidden.includes(name)).sort(),
       contributes.commands.map(({ command }) => command).sort(),
     );
+  });
+
+  it("loads the model when a first document is looked at, not before", async () => {
+    const { engine, completions } = await jakiro();
+    await until("a model is configured", () => engine.state.kind !== "noModel");
+    assert.equal(engine.state.kind, "released");
+    const { requests } = completions.completer.figures;
+    await open("const total = ¦");
+    await until("the model is loaded", () => engine.state.kind === "ready");
+    assert.equal(completions.completer.figures.requests, requests);
+    await closeAll();
   });
 
   it("takes under 150 ms", async () => {

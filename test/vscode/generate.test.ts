@@ -39,6 +39,29 @@ describe("generating below a comment", () => {
     await until("the text is gone", () => editor.document.getText() === original);
   });
 
+  it("asks for another answer at one click, which is reviewed like the first", async () => {
+    const { engine } = ctx;
+    const seeds: (number | undefined)[] = [];
+    const { generate } = engine;
+    engine.generate = (params, ...more) => {
+      seeds.push(params.seed);
+      return generate.call(engine, params, ...more);
+    };
+    const editor = await generated();
+    for (let retries = 0; retries < 2; retries++) {
+      // It does nothing until the answer before is complete.
+      await until("it is asked again", async () => {
+        await vscode.commands.executeCommand("jakiro.generate.retry");
+        return seeds.length === retries + 2;
+      });
+    }
+    engine.generate = generate;
+    assert.deepEqual(seeds, [undefined, 1, 2]);
+    assert.ok(editor.document.getText().startsWith(original) && editor.document.getText() !== original);
+    await vscode.commands.executeCommand("jakiro.generate.reject");
+    await until("the text is gone", () => editor.document.getText() === original);
+  });
+
   it("is one step for undo", async () => {
     const editor = await generated();
     await vscode.commands.executeCommand("jakiro.generate.accept");

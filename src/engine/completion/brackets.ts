@@ -22,10 +22,14 @@ export interface BracketScan {
 export interface LineState {
   readonly open: readonly Bracket[];
   readonly insideString: boolean;
+  /** How much of the scan's `code` stands above. */
+  readonly codeLength: number;
 }
 
 const openers = new Set("([{");
 const quotes = new Set(['"', "'", "`"]);
+/** Where brackets, strings, comments or lines may begin; all between is passed over at once. */
+const sign = /[()[\]{}"'`/#<\n]/g;
 const closes: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
 
 /**
@@ -35,17 +39,22 @@ const closes: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" 
 export function scanBrackets(text: string, family: LanguageFamily): BracketScan {
   const open: Bracket[] = [];
   const unmatched: Bracket[] = [];
-  const lines: LineState[] = [{ open: [], insideString: false }];
+  const lines: LineState[] = [{ open: [], insideString: false, codeLength: 0 }];
   let openString: string | undefined;
   let code = "";
   let offset = 0;
   while (offset < text.length) {
-    const char = text[offset]!;
+    sign.lastIndex = offset;
+    const next = sign.exec(text)?.index ?? text.length;
+    code += text.slice(offset, next);
+    offset = next;
+    const char = text[offset];
+    if (char === undefined) break;
     const string = quotes.has(char) ? stringAt(text, offset, family) : undefined;
     const skipped = string === undefined ? commentEnd(text, offset, family) : (string.end ?? text.length);
     if (skipped !== undefined) {
       for (let at = text.indexOf("\n", offset); at >= 0 && at < skipped; at = text.indexOf("\n", at + 1))
-        lines.push({ open: [...open], insideString: string !== undefined });
+        lines.push({ open: [...open], insideString: string !== undefined, codeLength: code.length });
       if (string !== undefined) code += string.delimiter;
       if (string?.end !== undefined) code += string.delimiter;
       else openString = string?.delimiter;
@@ -56,9 +65,9 @@ export function scanBrackets(text: string, family: LanguageFamily): BracketScan 
     if (openers.has(char)) open.push({ char, offset });
     else if (opener !== undefined && open.at(-1)?.char === opener) open.pop();
     else if (opener !== undefined) unmatched.push({ char, offset });
-    else if (char === "\n") lines.push({ open: [...open], insideString: false });
     code += char;
     offset += 1;
+    if (char === "\n") lines.push({ open: [...open], insideString: false, codeLength: code.length });
   }
   return { open, unmatched, openString, code, lines };
 }

@@ -34,8 +34,31 @@ export interface Generated {
  */
 export type StopRule = (generated: Generated, facts: CursorFacts) => number | undefined;
 
+/** Read into lines when a rule first asks for them. */
 export function generatedLines(text: string, facts: Pick<CursorFacts, "linePrefix" | "family">): Generated {
-  const { linePrefix, family } = facts;
+  let read: Omit<Generated, "text"> | undefined;
+  const lines = () => {
+    read ??= readLines(text, facts);
+    return read;
+  };
+  return {
+    text,
+    get lines() {
+      return lines().lines;
+    },
+    get first() {
+      return lines().first;
+    },
+    get startIndent() {
+      return lines().startIndent;
+    },
+  };
+}
+
+function readLines(
+  text: string,
+  { linePrefix, family }: Pick<CursorFacts, "linePrefix" | "family">,
+): Omit<Generated, "text"> {
   const states = scanBrackets(linePrefix + text, family).lines;
   const lines: GeneratedLine[] = [];
   let start = 0;
@@ -54,7 +77,7 @@ export function generatedLines(text: string, facts: Pick<CursorFacts, "linePrefi
   }
   const found = lines.findIndex((line) => !isBlank(text.slice(line.start, line.end)));
   const first = found < 0 ? lines.length : found;
-  return { text, lines, first, startIndent: indentColumns(lines[first]?.text ?? "") };
+  return { lines, first, startIndent: indentColumns(lines[first]?.text ?? "") };
 }
 
 /** Where the text ends if line `index` and the blank lines above it are dropped. */

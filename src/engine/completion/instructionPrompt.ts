@@ -3,6 +3,7 @@ import type { ChatTemplate } from "../model/chatTemplate.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import type { CodePlace } from "./insertion.ts";
 import { isBlank, normalizeLineEnds } from "./lines.ts";
+import type { Note } from "./notes.ts";
 import type { Snippet } from "./snippets.ts";
 import { headWindow, tailWindow } from "./textWindow.ts";
 
@@ -19,8 +20,8 @@ export interface InstructionPrompt {
   readonly tokens: readonly number[];
   /** Of these, about how many stand for text after the cursor. */
   readonly suffixTokens: number;
-  /** What was left out, in a sentence for the user. */
-  readonly note?: string;
+  /** What the user should know of it. */
+  readonly notes: readonly Note[];
 }
 
 const system = "You write code inside an editor. Answer with one code block that holds only the code asked for.";
@@ -66,7 +67,7 @@ export function instructionPrompt(
   return {
     tokens,
     suffixTokens: suffix.tokens.length,
-    ...(cut ? { note: "The file is longer than the prompt may be: text far from the place was left out." } : {}),
+    notes: cut ? ["cutAround"] : [],
   };
 }
 

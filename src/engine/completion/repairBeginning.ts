@@ -1,5 +1,4 @@
 import type { CursorFacts } from "./facts.ts";
-import { generatedLines } from "./generated.ts";
 import { indentColumns, isBlank } from "./lines.ts";
 import { levelAt, type Place } from "./placement.ts";
 import { jumpsAhead } from "./stopAtJumpAhead.ts";
@@ -28,13 +27,14 @@ function withoutHeaderAbove(text: string, place: Place): string {
 }
 
 function shifted(text: string, facts: CursorFacts, place: Place): string {
-  const generated = generatedLines(text, facts);
-  const first = generated.lines[generated.first];
-  if (!first?.complete || jumpsAhead(first.text, facts)) return text;
-  const shift = levelAt(place, first.text, facts) - indentColumns(first.text);
+  const lines = text.split("\n");
+  const found = lines.findIndex((line) => !isBlank(line));
+  if (found < 0 || found === lines.length - 1) return text;
+  const first = found === 0 ? facts.linePrefix + lines[0]! : lines[found]!;
+  if (jumpsAhead(first, facts)) return text;
+  const shift = levelAt(place, first, facts) - indentColumns(first);
   if (shift === 0) return text;
-  const lines = text.split("\n").map((line) => (isBlank(line) ? line : indented(line, shift, facts)));
-  return lines.join("\n");
+  return lines.map((line) => (isBlank(line) ? line : indented(line, shift, facts))).join("\n");
 }
 
 function indented(line: string, shift: number, { indentUnit }: CursorFacts): string {

@@ -1,4 +1,4 @@
-import { codeOf, scanBrackets } from "./brackets.ts";
+import { codeOf, type LineState, scanBrackets } from "./brackets.ts";
 import type { GeneratedLine } from "./generated.ts";
 import type { LanguageFamily } from "./languages.ts";
 import { indentColumns, isBlank } from "./lines.ts";
@@ -63,35 +63,42 @@ export function statementEnd(
   family: LanguageFamily,
 ): number | undefined {
   const level = indentColumns(lines[from]!.text);
-  let text = "";
+  const statement = lines.slice(from);
+  const scan = scanBrackets(`${statement.map(({ text }) => text).join("\n")}\n`, family);
   let last = from;
   let hasCode = false;
-  for (let index = from; index < lines.length; index++) {
-    const line = lines[index]!;
+  let lastCode = "";
+  let hasBlock = false;
+  for (const [row, line] of statement.entries()) {
     if (isBlank(line.text)) continue;
-    const scan = scanBrackets(text, family);
-    const inside = scan.open.length > 0 || scan.openString !== undefined;
-    if (hasCode && !inside && indentColumns(line.text) <= level) {
+    const [begin, end] = [scan.lines[row]!, scan.lines[row + 1]!];
+    if (hasCode && !isInside(begin) && indentColumns(line.text) <= level) {
       if (mayBecomeContinuation(line)) return undefined;
       const belongs = closerOf(line.text, family) !== undefined || continuationOf(line.text) !== undefined;
       if (!belongs) return last;
     }
     if (!line.complete) return undefined;
-    text += `${line.text}\n`;
-    last = index;
-    const code = codeOf(line.text, family);
-    hasCode ||= code !== "" && !/^(?:@|#\[)/.test(code);
-    if (hasCode && isSimpleStatement(text, family)) return index;
+    last = from + row;
+    const own = codeOf(line.text, family);
+    hasCode ||= own !== "" && !/^(?:@|#\[)/.test(own);
+    const code = scan.code.slice(begin.codeLength, end.codeLength);
+    if (!isBlank(code)) {
+      hasBlock ||= family === "indentation" ? lastCode.endsWith(":\n") : code.includes("{");
+      lastCode = code;
+    }
+    if (hasCode && !isInside(end) && !hasBlock && endsStatement(lastCode.trimEnd(), family)) return last;
   }
   return undefined;
 }
 
-/** Nothing that follows can belong to this statement, whatever it is. */
-function isSimpleStatement(text: string, family: LanguageFamily): boolean {
-  const { open, openString, code } = scanBrackets(text, family);
-  if (open.length > 0 || openString !== undefined) return false;
-  const end = code.trim();
-  if (family === "indentation") return !/[:\\,]$/.test(end) && !end.includes(":\n");
-  if (family === "braces") return /[;,]$/.test(end) && !end.includes("{");
+/** A bracket or a string of the statement is still open. */
+function isInside({ open, insideString }: LineState): boolean {
+  return open.length > 0 || insideString;
+}
+
+/** Nothing that follows such a line can belong to its statement, whatever it is. */
+function endsStatement(code: string, family: LanguageFamily): boolean {
+  if (family === "indentation") return !/[:\\,]$/.test(code);
+  if (family === "braces") return /[;,]$/.test(code);
   return family === "prose";
 }

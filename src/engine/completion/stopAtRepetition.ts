@@ -36,7 +36,8 @@ function repeatedLines({ lines }: Generated): number | undefined {
 }
 
 /** The line on which the loop begins is of no use either. */
-function loopOfWords({ text, lines }: Generated): number | undefined {
+function loopOfWords(generated: Generated): number | undefined {
+  const { text } = generated;
   const from = Math.max(0, text.length - loopCharacters);
   const words = [...text.slice(from).matchAll(/\w+|([^\w\s])\1*/g)];
   for (const { period: longest, length } of loops) {
@@ -46,6 +47,7 @@ function loopOfWords({ text, lines }: Generated): number | undefined {
     for (let period = 1; period <= longest; period++) {
       if (!hasPeriod(texts, period)) continue;
       const begin = from + tail[0]!.index;
+      const { lines } = generated;
       return endBefore(
         lines,
         lines.findLastIndex((line) => line.start <= begin),

@@ -66,7 +66,7 @@ export class CostModel {
   observeDraft(level: number, ms: number): void {
     if (this.#draft.length === 0) return;
     const slot = Math.min(level, this.#draft.length - 1);
-    this.#draft[slot] = this.#draft[slot]! * (1 + learningRate * (boundedRatio(ms, this.#draft[slot]!) - 1));
+    this.#draft[slot] = corrected(this.#draft[slot]!, ms);
   }
 
   observeOverhead(ms: number): void {
@@ -81,6 +81,11 @@ export class CostModel {
     const width = (this.#rows[above] ?? Number.POSITIVE_INFINITY) - below;
     return [above, Math.max(0, rows - below) / width];
   }
+}
+
+/** What is known of a positive quantity after one more observation of it. */
+export function corrected(known: number, observed: number): number {
+  return known * (1 + learningRate * (boundedRatio(observed, known) - 1));
 }
 
 function runningMaximum(values: readonly number[]): number[] {

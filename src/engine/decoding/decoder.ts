@@ -17,9 +17,13 @@ export interface PrefillRequest {
   readonly prefillRows?: number;
   /** Prompt tokens processed so far, of those that were not cached. */
   readonly onPrefill?: (done: number, total: number) => void;
+  /** Rows and milliseconds of every prefill forward. */
+  readonly onPrefillForward?: (rows: number, ms: number) => void;
 }
 
 export interface DecodeRequest extends PrefillRequest {
+  /** Texts that the model does not read and from which drafts may be taken all the same, the likeliest last; asked for once at most. */
+  readonly known?: () => readonly ArrayLike<number>[];
   readonly maxTokens: number;
   readonly sampling: SamplingOptions;
   readonly endTokens: ReadonlySet<number>;
@@ -82,7 +86,7 @@ export async function decode(
   const mustRun = request.firstToken === undefined ? 1 : 0;
   const kept = Math.min(commonPrefix(sequence.tokens, prompt), prompt.length - mustRun);
   sequence.trim(kept);
-  strategy.start(prompt, kept);
+  strategy.start(prompt, kept, request.known);
   const read = await processPrompt(sequence, strategy, request, request.candidates === undefined ? mode : "logits");
   if (read === undefined) return finish("cancelled");
   if (request.candidates !== undefined) candidates = mostProbable(read.last!.logits!, request.candidates);
@@ -172,9 +176,10 @@ export function checkPrompt(sequence: Pick<TargetSequence, "capacity">, prompt: 
 async function processPrompt(
   sequence: TargetSequence,
   strategy: Strategy,
-  { prompt, signal, turn, onPrefill, prefillRows: chunkRows = prefillRows }: PrefillRequest,
+  request: PrefillRequest,
   mode: LogitsMode,
 ): Promise<{ last?: ForwardResult; milliseconds: number } | undefined> {
+  const { prompt, signal, turn, prefillRows: chunkRows = prefillRows } = request;
   const start = performance.now();
   const kept = sequence.tokens.length;
   let last: ForwardResult | undefined;
@@ -184,10 +189,12 @@ async function processPrompt(
     const chunk = prompt.slice(first, first + chunkRows);
     const end = first + chunk.length;
     const rows = { tokens: chunk, parents: chunk.map((_, i) => i - 1) };
+    const forwardStart = performance.now();
     last = await sequence.forward(rows, end === prompt.length ? mode : "none", [chunk.length - 1]);
+    request.onPrefillForward?.(chunk.length, performance.now() - forwardStart);
     sequence.commit([...chunk.keys()]);
     if (strategy.wantsFeatures) strategy.extend(chunk, last.features);
-    onPrefill?.(end - kept, prompt.length - kept);
+    request.onPrefill?.(end - kept, prompt.length - kept);
   }
   return { ...(last === undefined ? {} : { last }), milliseconds: performance.now() - start };
 }

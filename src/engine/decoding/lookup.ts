@@ -42,8 +42,8 @@ export class LookupDrafter {
   }
 
   /**
-   * Starts over with the texts in which to look, the prompt last. Texts before it (the open file, earlier completions) are
-   * kept apart: no match reaches over their ends.
+   * Starts over with the texts in which to look, the prompt last. Texts before it (what the prompt had no room for) are kept
+   * apart: no match reaches over their ends.
    */
   start(texts: readonly ArrayLike<number>[]): void {
     this.#text.clear();

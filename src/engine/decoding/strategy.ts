@@ -72,9 +72,9 @@ export class Strategy {
     this.drafter?.trim(0);
   }
 
-  /** A new request: its whole prompt, of which the first `kept` tokens are committed already. */
-  start(prompt: readonly number[], kept: number): void {
-    this.lookup?.start([prompt]);
+  /** A new request: its whole prompt, of which the first `kept` tokens are committed already; `known` as in `DecodeRequest`. */
+  start(prompt: readonly number[], kept: number, known?: () => readonly ArrayLike<number>[]): void {
+    this.lookup?.start([...(known?.() ?? []), prompt]);
     this.drafter?.trim(kept);
   }
 

@@ -41,164 +41,117 @@ const brainFloat16: BlockFormat = {
   },
 };
 
-const q4_0: BlockFormat = {
-  name: "Q4_0",
-  valuesPerBlock: 32,
-  bytesPerBlock: 18,
-  dequantize(source, blocks, into, at) {
-    for (let block = 0, p = 0, y = at; block < blocks; block++, p += 18, y += 32) {
-      const d = half(source, p);
-      for (let i = 0; i < 16; i++) {
-        const pair = source[p + 2 + i]!;
-        into[y + i] = d * ((pair & 15) - 8);
-        into[y + i + 16] = d * ((pair >> 4) - 8);
-      }
-    }
-  },
-};
+const q4_0 = ofBlocks("Q4_0", 32, 18, (source, p, into, y) => {
+  dequantizePairs(source, p + 2, 0, into, y, { scale: half(source, p), offset: 8, minimum: -0 });
+});
 
-const q4_1: BlockFormat = {
-  name: "Q4_1",
-  valuesPerBlock: 32,
-  bytesPerBlock: 20,
-  dequantize(source, blocks, into, at) {
-    for (let block = 0, p = 0, y = at; block < blocks; block++, p += 20, y += 32) {
-      const d = half(source, p);
-      const m = half(source, p + 2);
-      for (let i = 0; i < 16; i++) {
-        const pair = source[p + 4 + i]!;
-        into[y + i] = d * (pair & 15) + m;
-        into[y + i + 16] = d * (pair >> 4) + m;
-      }
-    }
-  },
-};
+const q4_1 = ofBlocks("Q4_1", 32, 20, (source, p, into, y) => {
+  const [scale, minimum] = [half(source, p), half(source, p + 2)];
+  dequantizePairs(source, p + 4, 0, into, y, { scale, offset: 0, minimum });
+});
 
-const q5_0: BlockFormat = {
-  name: "Q5_0",
-  valuesPerBlock: 32,
-  bytesPerBlock: 22,
-  dequantize(source, blocks, into, at) {
-    for (let block = 0, p = 0, y = at; block < blocks; block++, p += 22, y += 32) {
-      const d = half(source, p);
-      const fifthBits = word(source, p + 2);
-      for (let i = 0; i < 16; i++) {
-        const pair = source[p + 6 + i]!;
-        into[y + i] = d * (((pair & 15) | (((fifthBits >>> i) & 1) << 4)) - 16);
-        into[y + i + 16] = d * (((pair >> 4) | (((fifthBits >>> (i + 16)) & 1) << 4)) - 16);
-      }
-    }
-  },
-};
+const q5_0 = ofBlocks("Q5_0", 32, 22, (source, p, into, y) => {
+  dequantizePairs(source, p + 6, word(source, p + 2), into, y, { scale: half(source, p), offset: 16, minimum: -0 });
+});
 
-const q5_1: BlockFormat = {
-  name: "Q5_1",
-  valuesPerBlock: 32,
-  bytesPerBlock: 24,
-  dequantize(source, blocks, into, at) {
-    for (let block = 0, p = 0, y = at; block < blocks; block++, p += 24, y += 32) {
-      const d = half(source, p);
-      const m = half(source, p + 2);
-      const fifthBits = word(source, p + 4);
-      for (let i = 0; i < 16; i++) {
-        const pair = source[p + 8 + i]!;
-        into[y + i] = d * ((pair & 15) | (((fifthBits >>> i) & 1) << 4)) + m;
-        into[y + i + 16] = d * ((pair >> 4) | (((fifthBits >>> (i + 16)) & 1) << 4)) + m;
-      }
-    }
-  },
-};
+const q5_1 = ofBlocks("Q5_1", 32, 24, (source, p, into, y) => {
+  const [scale, minimum] = [half(source, p), half(source, p + 2)];
+  dequantizePairs(source, p + 8, word(source, p + 4), into, y, { scale, offset: 0, minimum });
+});
 
-const q8_0: BlockFormat = {
-  name: "Q8_0",
-  valuesPerBlock: 32,
-  bytesPerBlock: 34,
-  dequantize(source, blocks, into, at) {
-    for (let block = 0, p = 0, y = at; block < blocks; block++, p += 34, y += 32) {
-      const d = half(source, p);
-      for (let i = 0; i < 32; i++) into[y + i] = d * signed(source[p + 2 + i]!);
-    }
-  },
-};
+const q8_0 = ofBlocks("Q8_0", 32, 34, (source, p, into, y) => {
+  const d = half(source, p);
+  for (let i = 0; i < 32; i++) into[y + i] = d * signed(source[p + 2 + i]!);
+});
 
 /** d, dmin, 12 bytes of packed 6-bit scales and minima, 128 bytes of nibbles; 8 groups of 32 values. */
-const q4_k: BlockFormat = {
-  name: "Q4_K",
-  valuesPerBlock: 256,
-  bytesPerBlock: 144,
-  dequantize(source, blocks, into, at) {
-    for (let block = 0, p = 0, y = at; block < blocks; block++, p += 144) {
-      const d = half(source, p);
-      const dmin = half(source, p + 2);
-      for (let group = 0, q = p + 16; group < 8; group += 2, q += 32, y += 64) {
-        const lowScale = d * groupScale(source, p + 4, group);
-        const lowMin = dmin * groupMin(source, p + 4, group);
-        const highScale = d * groupScale(source, p + 4, group + 1);
-        const highMin = dmin * groupMin(source, p + 4, group + 1);
-        for (let i = 0; i < 32; i++) {
-          const pair = source[q + i]!;
-          into[y + i] = lowScale * (pair & 15) - lowMin;
-          into[y + i + 32] = highScale * (pair >> 4) - highMin;
-        }
-      }
-    }
-  },
-};
+const q4_k = ofBlocks("Q4_K", 256, 144, (source, p, into, y) => dequantizeGroups(source, p, undefined, into, y));
 
 /** As Q4_K, with 32 bytes of fifth bits (bit g of byte i belongs to value i of group g) before the nibbles. */
-const q5_k: BlockFormat = {
-  name: "Q5_K",
-  valuesPerBlock: 256,
-  bytesPerBlock: 176,
-  dequantize(source, blocks, into, at) {
-    for (let block = 0, p = 0, y = at; block < blocks; block++, p += 176) {
-      const d = half(source, p);
-      const dmin = half(source, p + 2);
-      for (let group = 0, q = p + 48; group < 8; group += 2, q += 32, y += 64) {
-        const lowScale = d * groupScale(source, p + 4, group);
-        const lowMin = dmin * groupMin(source, p + 4, group);
-        const highScale = d * groupScale(source, p + 4, group + 1);
-        const highMin = dmin * groupMin(source, p + 4, group + 1);
-        for (let i = 0; i < 32; i++) {
-          const pair = source[q + i]!;
-          const fifthBits = source[p + 16 + i]! >> group;
-          into[y + i] = lowScale * ((pair & 15) | ((fifthBits & 1) << 4)) - lowMin;
-          into[y + i + 32] = highScale * ((pair >> 4) | ((fifthBits & 2) << 3)) - highMin;
-        }
-      }
-    }
-  },
-};
+const q5_k = ofBlocks("Q5_K", 256, 176, (source, p, into, y) => dequantizeGroups(source, p, p + 16, into, y));
 
 /** 128 bytes of low nibbles, 64 of upper bit pairs, 16 int8 scales (one per 16 values), d. */
-const q6_k: BlockFormat = {
-  name: "Q6_K",
-  valuesPerBlock: 256,
-  bytesPerBlock: 210,
-  dequantize(source, blocks, into, at) {
-    for (let block = 0, p = 0, y = at; block < blocks; block++, p += 210) {
-      const d = half(source, p + 208);
-      for (
-        let part = 0, low = p, high = p + 128, s = p + 192;
-        part < 2;
-        part++, low += 64, high += 32, s += 8, y += 128
-      ) {
-        for (let i = 0; i < 32; i++) {
-          const a = source[low + i]!;
-          const b = source[low + i + 32]!;
-          const h = source[high + i]!;
-          const scale = s + (i >> 4);
-          into[y + i] = d * signed(source[scale]!) * (((a & 15) | ((h & 3) << 4)) - 32);
-          into[y + i + 32] = d * signed(source[scale + 2]!) * (((b & 15) | (((h >> 2) & 3) << 4)) - 32);
-          into[y + i + 64] = d * signed(source[scale + 4]!) * (((a >> 4) | (((h >> 4) & 3) << 4)) - 32);
-          into[y + i + 96] = d * signed(source[scale + 6]!) * (((b >> 4) | ((h >> 6) << 4)) - 32);
-        }
-      }
+const q6_k = ofBlocks("Q6_K", 256, 210, (source, p, into, start) => {
+  const d = half(source, p + 208);
+  for (let part = 0; part < 2; part++) {
+    const [low, high, scales, y] = [p + 64 * part, p + 128 + 32 * part, p + 192 + 8 * part, start + 128 * part];
+    for (let i = 0; i < 32; i++) {
+      const a = source[low + i]!;
+      const b = source[low + i + 32]!;
+      const h = source[high + i]!;
+      const scale = scales + (i >> 4);
+      into[y + i] = d * signed(source[scale]!) * (((a & 15) | ((h & 3) << 4)) - 32);
+      into[y + i + 32] = d * signed(source[scale + 2]!) * (((b & 15) | (((h >> 2) & 3) << 4)) - 32);
+      into[y + i + 64] = d * signed(source[scale + 4]!) * (((a >> 4) | (((h >> 4) & 3) << 4)) - 32);
+      into[y + i + 96] = d * signed(source[scale + 6]!) * (((b >> 4) | ((h >> 6) << 4)) - 32);
     }
-  },
-};
+  }
+});
 
 export const blockFormats = { float32, float16, brainFloat16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k } as const;
+
+/** `read` writes the values of the block that starts at source[p] to `into` from index y. */
+function ofBlocks(
+  name: string,
+  valuesPerBlock: number,
+  bytesPerBlock: number,
+  read: (source: Uint8Array, p: number, into: Float32Array, y: number) => void,
+): BlockFormat {
+  return {
+    name,
+    valuesPerBlock,
+    bytesPerBlock,
+    dequantize(source, blocks, into, at) {
+      for (let block = 0; block < blocks; block++)
+        read(source, block * bytesPerBlock, into, at + block * valuesPerBlock);
+    },
+  };
+}
+
+/**
+ * 16 bytes of nibbles, values 0-15 low and 16-31 high, with a fifth bit each: (level - offset) * scale + minimum. Formats
+ * without a minimum have -0, which changes no sum, not even a zero's sign.
+ */
+function dequantizePairs(
+  source: Uint8Array,
+  q: number,
+  fifthBits: number,
+  into: Float32Array,
+  y: number,
+  { scale, offset, minimum }: { readonly scale: number; readonly offset: number; readonly minimum: number },
+): void {
+  for (let i = 0; i < 16; i++) {
+    const pair = source[q + i]!;
+    into[y + i] = scale * (((pair & 15) | (((fifthBits >>> i) & 1) << 4)) - offset) + minimum;
+    into[y + i + 16] = scale * (((pair >> 4) | (((fifthBits >>> (i + 16)) & 1) << 4)) - offset) + minimum;
+  }
+}
+
+/** A block of Q4_K or, with the place of its fifth bits, Q5_K. */
+function dequantizeGroups(
+  source: Uint8Array,
+  p: number,
+  fifth: number | undefined,
+  into: Float32Array,
+  start: number,
+): void {
+  const d = half(source, p);
+  const dmin = half(source, p + 2);
+  const nibbles = fifth === undefined ? p + 16 : fifth + 32;
+  for (let group = 0; group < 8; group += 2) {
+    const [q, y] = [nibbles + 16 * group, start + 32 * group];
+    const lowScale = d * groupScale(source, p + 4, group);
+    const lowMin = dmin * groupMin(source, p + 4, group);
+    const highScale = d * groupScale(source, p + 4, group + 1);
+    const highMin = dmin * groupMin(source, p + 4, group + 1);
+    for (let i = 0; i < 32; i++) {
+      const pair = source[q + i]!;
+      const fifthBits = fifth === undefined ? 0 : source[fifth + i]! >> group;
+      into[y + i] = lowScale * ((pair & 15) | ((fifthBits & 1) << 4)) - lowMin;
+      into[y + i + 32] = highScale * ((pair >> 4) | ((fifthBits & 2) << 3)) - highMin;
+    }
+  }
+}
 
 function half(source: Uint8Array, p: number): number {
   return halfToFloat[source[p]! | (source[p + 1]! << 8)]!;

@@ -20,9 +20,9 @@ export interface Client {
 /** Answers one kind of request; rejects with a ResponseError or what `asResponse` makes one of. */
 export type Handler<Params, Result> = (params: Params, token: CancellationToken, client: Client) => Promise<Result>;
 
-export function documentRequest(params: DocumentParams, model: LoadedModel, maxTokens: number): DocumentRequest {
+export function documentRequest(params: DocumentParams, maxTokens: number): DocumentRequest {
   const { prefix, suffix, path, languageId, snippets } = params;
-  return { prefix, suffix, path, languageId, snippets, maxTokens, suffixTokens: model.suffixTokens };
+  return { prefix, suffix, path, languageId, snippets, maxTokens };
 }
 
 /** How a request's decoding shares the device with others and tells of itself. */

@@ -9,7 +9,7 @@ export const complete: Handler<CompleteParams, CompleteResult> = (params, token,
     client.host.use(request.signal, async (model) => {
       const { engine, method } = model;
       const asked = {
-        ...documentRequest(params, model, params.maxTokens),
+        ...documentRequest(params, params.maxTokens),
         ...sharedDecoding(request, model, client),
         sampling: greedy,
         ...(params.progress ? { onText: progressOf(params.id, client) } : {}),
@@ -19,12 +19,12 @@ export const complete: Handler<CompleteParams, CompleteResult> = (params, token,
       const completions = await request.withSession(model.pool, prompt, (session) =>
         completeAlternatives(engine, session, packed, asked, params.alternatives ?? 1),
       );
-      const [{ finishReason, rule, note }] = completions;
+      const [{ finishReason, rule, notes }] = completions;
       const texts = new Set(completions.map(({ text }) => text).filter((text) => text !== ""));
       return {
         texts: [...texts],
         ending: rule ?? finishReason,
-        ...(note === undefined ? {} : { note }),
+        notes,
         statistics: requestStatistics(completions, { method, waitedMs: request.waitedMs }),
       };
     }),

@@ -1,8 +1,11 @@
 import type { GenerateParams, GenerateResult } from "../../protocol/messages.ts";
-import { greedy } from "../decoding/sampling.ts";
+import { greedy, type SamplingOptions } from "../decoding/sampling.ts";
 import { generateCode } from "../generate.ts";
 import { type Handler, progressOf, sharedDecoding } from "./client.ts";
 import { requestStatistics } from "./requestStatistics.ts";
+
+/** Far enough from the most probable answer to differ from it, and still code. */
+const anotherAnswer: Omit<SamplingOptions, "seed"> = { temperature: 0.8, topK: 0, topP: 0.95 };
 
 export const generate: Handler<GenerateParams, GenerateResult> = (params, token, client) =>
   client.requests.run(client, "generate", token, (request) =>
@@ -16,17 +19,17 @@ export const generate: Handler<GenerateParams, GenerateResult> = (params, token,
             borrowed.decode({ ...asked, ...shared }),
           ),
       };
-      const { id, ...asked } = params;
+      const { id, seed, ...asked } = params;
       const result = await generateCode(engine, session, {
         ...asked,
-        sampling: greedy,
+        sampling: seed === undefined ? greedy : { ...anotherAnswer, seed },
         onText: progressOf(id, client),
       });
-      const { text, cut, note } = result;
+      const { text, cut, notes } = result;
       return {
         text,
         cut,
-        ...(note === undefined ? {} : { note }),
+        notes,
         statistics: requestStatistics([result], { method, waitedMs: request.waitedMs }),
       };
     }),

@@ -7,7 +7,6 @@ import { JakiroError } from "../errors.ts";
 import { catalogue } from "../model/catalogue.ts";
 import { chatTemplateOf } from "../model/chatTemplate.ts";
 import type { ProgressListener } from "../progress.ts";
-import { affordableSuffix } from "../suffixBudget.ts";
 import { SessionPool } from "./sessionPool.ts";
 
 /** What of a configuration decides which weights are loaded. */
@@ -18,9 +17,6 @@ export interface LoadOptions {
   readonly progress: ProgressListener;
   readonly log: (line: string) => void;
 }
-
-/** What one forward between two turns may take, and what reading the suffix may add to a keystroke's wait. */
-const patienceMs = 100;
 
 const method: Method = "auto";
 
@@ -64,14 +60,9 @@ export class LoadedModel {
     return method;
   }
 
-  /** Most tokens of a prompt after the cursor. */
-  get suffixTokens(): number {
-    return affordableSuffix(this.engine.verifyCosts, patienceMs);
-  }
-
-  /** Rows of a prefill forward, so that whoever waits for the next turn waits no longer than for other forwards. */
+  /** Rows of a prefill forward: whoever waits for the next turn waits no longer than a keystroke does for its suffix. */
   get prefillRows(): number {
-    return Math.min(prefillRows, affordableSuffix(this.engine.verifyCosts, patienceMs));
+    return Math.min(prefillRows, this.engine.suffixTokens);
   }
 
   describe(): ModelDescription {

@@ -32,8 +32,8 @@ interface Loading<Model> {
   readonly choice: ModelChoice;
   readonly abort: AbortController;
   readonly model: Promise<Model>;
-  /** Of the stage that takes long, while it does. */
-  progress: { readonly stage: string; readonly share: number } | undefined;
+  /** 0 .. 1, of the preparation that a model needs once, while it goes on. */
+  progress: number | undefined;
 }
 
 /**
@@ -57,8 +57,8 @@ export class ModelHost<Model extends HostedModel> {
     if (loading !== undefined) {
       const name = nameOf(loading.choice.modelPath);
       const { progress } = loading;
-      if (progress === undefined) return { kind: "loading", name, stage: "Loading the model" };
-      return { kind: "loading", name, stage: progress.stage, progress: progress.share };
+      if (progress === undefined) return { kind: "loading", name, stage: "loading" };
+      return { kind: "loading", name, stage: "preparing", progress };
     }
     if (choice === undefined) return { kind: "noModel" };
     if (failure !== undefined) return { kind: "failed", name: nameOf(choice.modelPath), message: failure.message };
@@ -143,9 +143,9 @@ export class ModelHost<Model extends HostedModel> {
   private startLoading(choice: ModelChoice): void {
     const abort = new AbortController();
     const { signal } = abort;
-    const progress: ProgressListener = ({ stage, done, total }) => {
+    const progress: ProgressListener = ({ done, total }) => {
       if (this.loading !== loading) return;
-      loading.progress = done < total ? { stage, share: done / total } : undefined;
+      loading.progress = done < total ? done / total : undefined;
       this.publish();
     };
     const model = this.givenUp.then(() => {

@@ -59,6 +59,7 @@ export const params = {
     instruction: text(longestInstruction, 1),
     selection: text(longestDocument),
     maxTokens,
+    seed: optional(integer(0, Number.MAX_SAFE_INTEGER)),
   }),
   observe: object<ObserveParams>({ rounds: boolean }),
 } as const;

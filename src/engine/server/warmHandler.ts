@@ -10,7 +10,7 @@ export const warm: Handler<WarmParams, void> = (params, token, client) =>
   client.requests.run(client, "warm", token, (request) =>
     client.host.use(request.signal, async (model) => {
       const { engine } = model;
-      const packed = promptOf(engine, engine.capacity, documentRequest(params, model, usualMaxTokens));
+      const packed = promptOf(engine, engine.capacity, documentRequest(params, usualMaxTokens));
       const prompt = lastingPart(engine, packed);
       if (prompt.length === 0) return;
       await request.withSession(model.pool, { tokens: prompt, lasting: prompt.length }, (session) =>

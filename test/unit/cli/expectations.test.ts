@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { CostModel } from "../../../src/engine/decoding/costModel.ts";
 import { expectFromHead, expectFromLookup, treeProbabilities } from "../../../src/engine/expectations.ts";
-import { affordableSuffix } from "../../../src/engine/suffixBudget.ts";
 
 /** Rows are free up to eight and cost as much as plain decoding from there on. */
 const verify = [
@@ -39,23 +38,4 @@ describe("expectations", () => {
     const mass = treeProbabilities(0.5, 1).reduce((sum, p) => sum + p, 0);
     assert.ok(Math.abs(mass - (1 - 0.5 ** 8)) < 1e-12);
   });
-});
-
-describe("affordableSuffix", () => {
-  const linear = [
-    { rows: 1, ms: 10 },
-    { rows: 32, ms: 100 },
-    { rows: 64, ms: 200 },
-  ];
-  const cases: readonly (readonly [ms: number, tokens: number])[] = [
-    [1, 16],
-    [99, 16],
-    [101, 32],
-    [399, 64],
-    [401, 128],
-    [1e9, 512],
-  ];
-  for (const [ms, tokens] of cases) {
-    it(`is ${tokens} tokens in ${ms} ms`, () => assert.equal(affordableSuffix(linear, ms), tokens));
-  }
 });

@@ -73,7 +73,22 @@ describe("packPrompt", () => {
     assert.equal(packed.prefixTokens, tokenizer.encode("a = ").length);
     assert.equal(packed.suffixTokens, tokenizer.encode("\nb").length);
     assert.equal(packed.tokens.length, packed.prefixTokens + packed.suffixTokens + packed.snippetTokens + 3);
-    assert.deepEqual([packed.truncated, packed.note], [false, undefined]);
+    assert.deepEqual([packed.truncated, packed.notes], [false, []]);
+  });
+
+  it("hands out the text that it has no room for, that nearest the cursor last", () => {
+    const tokenizer = new ToyTokenizer(vocabularies.qwen);
+    const above = Array.from({ length: 400 }, (_, i) => `above${i}\n`).join("");
+    const below = Array.from({ length: 4000 }, (_, i) => `\nbelow${i}`).join("");
+    const budget = { total: 300, suffix: 60, snippets: 0 };
+    const packed = packPrompt(request(tokenizer, { prefix: above, suffix: below, snippets: [other], budget }));
+    const [snippet, before, after] = packed.leftOut;
+    assert.equal(packed.leftOut.length, 3);
+    assert.equal(snippet, other.text);
+    const shown = tokenizer.show(packed.tokens);
+    assert.ok(above.startsWith(before!) && before !== above && shown.includes(above.slice(before!.length)));
+    assert.ok(after!.length === 16_000 && !shown.includes(after!.slice(0, 40)) && below.includes(after!));
+    assert.deepEqual(packPrompt(request(tokenizer, {})).leftOut, [], "where all was packed");
   });
 
   it("begins with the begin token", () => {
@@ -84,7 +99,7 @@ describe("packPrompt", () => {
   it("says that a model without infilling tokens sees the prefix alone", () => {
     const packed = packPrompt(request(new ToyTokenizer(vocabularies.smollm2), {}));
     assert.equal(packed.suffixTokens, 0);
-    assert.match(packed.note ?? "", /no infilling tokens/);
+    assert.deepEqual(packed.notes, ["noInfilling"]);
     assert.equal(packed.truncated, false);
   });
 
@@ -106,10 +121,7 @@ describe("packPrompt", () => {
         assert.ok(packed.tokens.length <= total, `${packed.tokens.length} of ${total}`);
         assert.ok(packed.tokens.length >= Math.min(total, 64) / 4, `only ${packed.tokens.length} of ${total}`);
         assert.equal(packed.truncated, true);
-        assert.match(
-          packed.note ?? "",
-          prefix === "" ? /below the cursor/ : suffix === "" ? /above the cursor/ : /far from/,
-        );
+        assert.deepEqual(packed.notes, [prefix === "" ? "cutBelow" : suffix === "" ? "cutAbove" : "cutAround"]);
       }
   });
 

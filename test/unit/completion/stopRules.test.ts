@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
-import { cursorFacts } from "../../../src/engine/completion/facts.ts";
-import { type StopRuleName, StopTracker } from "../../../src/engine/completion/stopRules.ts";
+import { type CursorFacts, cursorFacts } from "../../../src/engine/completion/facts.ts";
+import { generatedLines, type StopRule } from "../../../src/engine/completion/generated.ts";
+import { repairBeginning } from "../../../src/engine/completion/repairBeginning.ts";
+import { stopAtBlankLines } from "../../../src/engine/completion/stopAtBlankLines.ts";
+import { stopAtBlockEnd } from "../../../src/engine/completion/stopAtBlockEnd.ts";
+import { stopAtClosingBracket } from "../../../src/engine/completion/stopAtClosingBracket.ts";
+import { stopAtFilledHole } from "../../../src/engine/completion/stopAtFilledHole.ts";
+import { stopAtJumpAhead } from "../../../src/engine/completion/stopAtJumpAhead.ts";
+import { stopAtLineEnd } from "../../../src/engine/completion/stopAtLineEnd.ts";
+import { stopAtRepeatedSuffix } from "../../../src/engine/completion/stopAtRepeatedSuffix.ts";
+import { stopAtRepetition } from "../../../src/engine/completion/stopAtRepetition.ts";
+import { type StopRuleName, type StopState, StopTracker } from "../../../src/engine/completion/stopRules.ts";
 import { factsAt } from "./cursor.ts";
 import { samples } from "./samples.ts";
 
@@ -59,12 +69,43 @@ describe("StopTracker", () => {
     assert.deepEqual(state, { done: true, keep: "y = x", rule: "blockEnd" });
   });
 
-  it("keeps up with long texts", () => {
-    const facts = factsAt("function f() {\n  ¦\n", "javascript");
-    const lines = Array.from({ length: 80 }, (_, index) => `  const value${index} = compute(${index}, "some text");\n`);
-    const started = performance.now();
-    const state = new StopTracker(facts).push(lines.join("").trimStart());
-    assert.equal(state.done, false);
-    assert.ok(performance.now() - started < 5000);
+  it("finds what every rule finds that is asked after every character", () => {
+    const rules = {
+      ...{ lineEnd: stopAtLineEnd, closingBracket: stopAtClosingBracket, jumpAhead: stopAtJumpAhead },
+      ...{ repeatedSuffix: stopAtRepeatedSuffix, filledHole: stopAtFilledHole, blockEnd: stopAtBlockEnd },
+      ...{ blankLines: stopAtBlankLines, repetition: stopAtRepetition },
+    } satisfies Record<StopRuleName, StopRule>;
+    const expected = (text: string, facts: CursorFacts): StopState => {
+      for (let length = 1; length <= text.length; length++) {
+        const repaired = repairBeginning(text.slice(0, length), facts);
+        const ends = (Object.keys(rules) as StopRuleName[]).flatMap((rule) => {
+          const end = rules[rule](generatedLines(repaired, facts), facts);
+          return end === undefined ? [] : [{ rule, end }];
+        });
+        const [first] = ends.sort((a, b) => a.end - b.end);
+        if (first !== undefined) return { done: true, keep: repaired.slice(0, first.end), rule: first.rule };
+      }
+      return { done: false, keep: repairBeginning(text, facts) };
+    };
+    for (const { languageId, text } of samples) {
+      for (let at = 0; at < text.length; at += 13) {
+        // What follows the cursor is a little further on: the model writes the hole, then lines that are there already.
+        const below = text.indexOf("\n", Math.min(text.length - 1, at + 120));
+        const facts = cursorFacts(text.slice(0, at), below < 0 ? "" : text.slice(below), languageId);
+        const generated = text.slice(at, at + 500);
+        const state = new StopTracker(facts).push(generated);
+        assert.deepEqual(state, expected(generated, facts), `${languageId} at ${at}`);
+      }
+    }
+  });
+
+  it("keeps up with long texts, inside a statement that does not end too", () => {
+    const lines = Array.from({ length: 160 }, (_, index) => `  const value${index} = compute(${index}, "text");\n`);
+    for (const document of ["function f() {\n  ¦\n", "function f() {\n  ¦\n  return x;\n}\n"]) {
+      const started = performance.now();
+      const state = new StopTracker(factsAt(document, "javascript")).push(`if (a) {\n${lines.join("")}`);
+      assert.equal(state.done, false);
+      assert.ok(performance.now() - started < 15_000);
+    }
   });
 });

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import type { Clock } from "../../../src/extension/clock.ts";
 import { EngineClient, type EngineClientOptions } from "../../../src/extension/engineClient.ts";
 import { type Rendezvous, rendezvousOf } from "../../../src/protocol/rendezvous.ts";
+import { english } from "./localizer.ts";
 
 /** How the processes that are started next behave: see fakeEngineProcess.mjs. */
 export type Mode = "serve" | "fresh" | "refuse" | "silent" | "stubborn";
@@ -65,6 +66,7 @@ export class EngineBench {
         NODE_OPTIONS: "--no-such-option",
       },
       clock: this.clock,
+      l10n: english,
       ...options,
     });
     this.clients.push(client);

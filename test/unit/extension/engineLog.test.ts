@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { rotateLog } from "../../../src/engine/logFile.ts";
 import { EngineLogFile } from "../../../src/extension/engineLog.ts";
 
 describe("engine log", () => {
@@ -28,9 +29,16 @@ describe("engine log", () => {
     assert.equal(readFileSync(log.path, "utf8"), "five");
   });
 
+  it("is emptied where its older file cannot be written", async () => {
+    await (await write("too long")).close();
+    mkdirSync(log.olderPath);
+    rotateLog(log.path, 1);
+    assert.equal(await log.size(), 0);
+  });
+
   it("is read on by windows while a process that was started before writes on", async () => {
     const running = await write("before");
-    await log.rotate(1);
+    rotateLog(log.path, 1);
     await running.write("after");
     await running.close();
     assert.equal(readFileSync(log.path, "utf8"), "after");
@@ -56,7 +64,7 @@ describe("engine log", () => {
   it("tells the last lines after the file was emptied, and none where there is no file", async () => {
     assert.equal(await log.lastWords(0), "");
     await (await write("x".repeat(100))).close();
-    await log.rotate(1);
+    rotateLog(log.path, 1);
     await (await write("new words\n")).close();
     assert.equal(await log.lastWords(100), "new words");
   });

@@ -68,7 +68,7 @@ describe("panel sections", () => {
   const states: [string, PanelModel][] = [
     ["everything", panel()],
     ["nothing yet", emptyPanel({ kind: "noModel" })],
-    ["loading", emptyPanel({ kind: "loading", name: "<m>", stage: "a & b", progress: 0.5 })],
+    ["loading", emptyPanel({ kind: "loading", name: "<m>", stage: "preparing", progress: 0.5 })],
     ["a failure", emptyPanel({ kind: "failed", name: "m", message: "<script>alert(1)</script>" })],
     ["a released model", emptyPanel({ kind: "released", name: "\"'" })],
   ];

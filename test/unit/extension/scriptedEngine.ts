@@ -61,7 +61,7 @@ export class ScriptedEngine implements Pick<EngineAccess, "complete" | "warm" | 
           return token.isCancellationRequested;
         },
         write: (text) => onText?.(text),
-        finish: (...texts) => resolve({ texts, ending: "rule", statistics }),
+        finish: (...texts) => resolve({ texts, ending: "rule", notes: [], statistics }),
         fail: (message) => reject(new Error(message)),
         die: () => resolve(undefined),
       });

@@ -33,15 +33,15 @@ describe("status item", () => {
     { name: "starting", facts: { engine: { kind: "starting" } }, text: "$(loading~spin) Jakiro", label: /starting/ },
     {
       name: "loading",
-      facts: { engine: { kind: "loading", name: "m", stage: "Preparing the model", progress: 0.423 } },
+      facts: { engine: { kind: "loading", name: "m", stage: "preparing", progress: 0.423 } },
       text: "$(loading~spin) Jakiro 42 %",
       label: /loading m, Preparing the model 42 %/,
     },
     {
       name: "loading for who knows how long",
-      facts: { engine: { kind: "loading", name: "m", stage: "Measuring" } },
+      facts: { engine: { kind: "loading", name: "m", stage: "loading" } },
       text: "$(loading~spin) Jakiro",
-      label: /loading m, Measuring$/,
+      label: /loading m, Loading the model$/,
     },
     { name: "idle at first", facts: {}, text: "$(zap) Jakiro", label: /^Jakiro: idle$/ },
     { name: "idle", facts: { figures }, text: `$(zap) ${rate}`, label: new RegExp(`^Jakiro: idle, ${spoken}$`) },

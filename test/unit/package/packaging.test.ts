@@ -159,26 +159,15 @@ describe("packaging scripts", () => {
     assert.equal(catalogue[0]?.name, defaultModelName);
   });
 
-  it("agree with the engine on where things are cached", async () => {
-    const environments = [
-      {},
-      { XDG_CACHE_HOME: "/c", LOCALAPPDATA: "C:\\c" },
-      { JAKIRO_CACHE_DIR: "/j" },
-      { JAKIRO_MODELS_DIR: "/m" },
-    ];
-    const cases = ["linux", "darwin", "win32"].flatMap((platform) =>
-      environments.map((env) => [env, platform] as const),
-    );
-    const module = pathToFileURL(join(repository, "scripts", "cacheFolder.mjs")).href;
+  it("take the engine's word for where things are cached", async () => {
+    const module = pathToFileURL(join(repository, "scripts", "enginePaths.mjs")).href;
+    const given = [{ XDG_CACHE_HOME: "/c", JAKIRO_MODELS_DIR: "/m" }, "linux"] as const;
     const program = `
-      import { cacheFolder, modelsFolder } from ${JSON.stringify(module)};
-      console.log(JSON.stringify(${JSON.stringify(cases)}.map((given) => [cacheFolder(...given), modelsFolder(...given)])));`;
+      import { cacheDirectory, modelsDirectory } from ${JSON.stringify(module)};
+      const given = ${JSON.stringify(given)};
+      console.log(JSON.stringify([cacheDirectory(...given), modelsDirectory(...given)]));`;
     const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program]);
-    const expected = cases.map(([env, platform]) => [
-      cacheDirectory(env, platform as NodeJS.Platform),
-      modelsDirectory(env, platform as NodeJS.Platform),
-    ]);
-    assert.deepEqual(JSON.parse(stdout), expected);
+    assert.deepEqual(JSON.parse(stdout), [cacheDirectory(...given), modelsDirectory(...given)]);
   });
 
   for (const [target, { node }] of Object.entries(platforms)) {

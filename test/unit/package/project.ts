@@ -18,6 +18,7 @@ const inputs = [
   "media",
   "models",
   "scripts",
+  join("src", "engine", "model"),
 ];
 
 /** Small bundles with source maps, for tests of what happens around the bundles. */

@@ -98,10 +98,10 @@ describe("ModelHost", () => {
     loads[0]!.options.progress({ stage: "Preparing the model", done: 4, total: 4, unit: "items" });
     loads[0]!.finish();
     assert.equal(await answer, "a");
-    const loading = { kind: "loading", name: "a", stage: "Loading the model" };
+    const loading = { kind: "loading", name: "a", stage: "loading" };
     assert.deepEqual(states.slice(0, 3), [
       loading,
-      { kind: "loading", name: "a", stage: "Preparing the model", progress: 0.25 },
+      { kind: "loading", name: "a", stage: "preparing", progress: 0.25 },
       loading,
     ]);
     assert.equal(states[3]!.kind, "ready");

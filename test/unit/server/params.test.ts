@@ -20,6 +20,7 @@ const valid: readonly (readonly [Message, unknown])[] = [
   ["complete", { ...complete, snippets: [], prefix: "", suffix: "" }],
   ["warm", document],
   ["generate", generate],
+  ["generate", { ...generate, seed: 3 }],
   ["observe", { rounds: false }],
 ];
 
@@ -60,6 +61,7 @@ const invalid: readonly (readonly [Message, unknown, RegExp])[] = [
   ["warm", { prefix: "a" }, /warm\.suffix/],
   ["generate", { ...generate, instruction: "" }, /instruction must not be empty/],
   ["generate", { ...generate, selection: 1 }, /selection/],
+  ["generate", { ...generate, seed: -1 }, /seed must be a whole number/],
   ["observe", {}, /rounds must be true or false/],
 ];
 
