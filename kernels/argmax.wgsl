@@ -20,6 +20,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var id = WIDTH;
   for (var i = thread; i < WIDTH; i += threads) {
     let value = logits[group.x * WIDTH + i];
+    // By its bits: compilers may take for granted that no float is NaN.
+    if ((bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u) {
+      continue;
+    }
     if (value > best || (id == WIDTH && value == best)) {
       best = value;
       id = i;

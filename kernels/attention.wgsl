@@ -7,7 +7,7 @@
 // paths    slots of the positions that do not lie at region + position
 // partial  [rows, KV_HEADS * GROUP, BLOCKS, HEAD_DIM + 2] float32: mixture, sum of weights, largest score
 // place    layer of the cache
-// Workgroups: [blocks of the longest row, KV_HEADS, rows]. Reference: attention in test/gpu/reference.ts
+// Workgroups: [blocks of the longest row, KV_HEADS, rows]. Reference: attention in src/engine/gpu/reference.ts
 //
 // PARAMETER HEAD_DIM: u32   a multiple of 4
 // PARAMETER KV_HEADS: u32

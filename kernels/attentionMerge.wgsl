@@ -5,7 +5,7 @@
 // rows     the forward's rows: position
 // output   QUANTIZE 1: [rows, inputs / 16 + 1] vec4<u32> as linearInt8 reads it, where inputs is HEADS * HEAD_DIM rounded up to 16
 //          QUANTIZE 0: [rows, HEADS * HEAD_DIM] float32
-// Workgroups: [rows]. Reference: attention in test/gpu/reference.ts
+// Workgroups: [rows]. Reference: attention in src/engine/gpu/reference.ts
 //
 // PARAMETER HEAD_DIM: u32
 // PARAMETER HEADS: u32

@@ -4,7 +4,7 @@
 // moves    [count] (source slot, destination slot)
 // cache    [layers, 2, SLOTS, WIDTH] float32
 // count    x: number of moves
-// Workgroups: [WIDTH / 64 rounded up, layers * 2]. Reference: compactKv in test/gpu/reference.ts
+// Workgroups: [WIDTH / 64 rounded up, layers * 2]. Reference: compactKv in src/engine/gpu/reference.ts
 //
 // PARAMETER SLOTS: u32
 // PARAMETER WIDTH: u32

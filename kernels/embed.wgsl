@@ -4,7 +4,7 @@
 // table    BLOCKS 1: [vocabulary, WIDTH / 4] u32 of int8 steps; BLOCKS 0: [vocabulary, WIDTH] float32
 // scales   BLOCKS 1: [vocabulary, WIDTH / 32] float32, rounded up: value of one step
 // output   [rows, WIDTH] float32
-// Workgroups: [rows]. Reference: embed in test/gpu/reference.ts
+// Workgroups: [rows]. Reference: embed in src/engine/gpu/reference.ts
 //
 // PARAMETER WIDTH: u32     a multiple of 4
 // PARAMETER BLOCKS: u32

@@ -1,7 +1,7 @@
 // x @ W + bias, stored or added to what is there (the residual stream).
 //
 // output   [rows, OUTPUTS] float32
-// Workgroups: [OUTPUTS / COLUMNS, rows / ROWS], rounded up. Reference: linear in test/gpu/reference.ts
+// Workgroups: [OUTPUTS / COLUMNS, rows / ROWS], rounded up. Reference: linear in src/engine/gpu/reference.ts
 //
 // PARAMETER ADD: u32       1 adds to the output, 0 overwrites it
 

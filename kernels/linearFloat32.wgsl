@@ -3,7 +3,7 @@
 // input    [rows, INPUTS / 4] vec4<u32>: bits of four float32
 // weights  [INPUTS, OUTPUTS] float32
 // columns  [OUTPUTS] (unused, bias)
-// Reference: linearFloat32 in test/gpu/reference.ts
+// Reference: product in src/engine/gpu/reference.ts
 //
 // PARAMETER INPUTS: u32    a multiple of 4
 

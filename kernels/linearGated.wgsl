@@ -2,7 +2,7 @@
 //
 // output   quantized (QUANTIZE 1): [rows, inputs / 16 + inputs / 128 rounded up] vec4<u32> as linearInt8Blocks reads it, where
 //          inputs is OUTPUTS / 2 rounded up to 32; else [rows, OUTPUTS / 2] float32
-// Workgroups: [OUTPUTS / COLUMNS, rows / ROWS], rounded up. Reference: gated in test/gpu/reference.ts
+// Workgroups: [OUTPUTS / COLUMNS, rows / ROWS], rounded up. Reference: gated in src/engine/gpu/reference.ts
 //
 // PARAMETER QUANTIZE: u32
 

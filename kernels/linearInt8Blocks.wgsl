@@ -4,7 +4,7 @@
 // input    [rows, INPUTS / 16 + INPUTS / 128 rounded up] vec4<u32>: 16 int8 steps each, then the blocks' scales as float32
 // weights  [INPUTS / 4, OUTPUTS] u32: four int8 steps along the inputs
 // columns  [OUTPUTS] (value of one step, bias)
-// Reference: linearInt8 in test/gpu/reference.ts
+// Reference: product in src/engine/gpu/reference.ts
 //
 // PARAMETER INPUTS: u32    a multiple of 32
 

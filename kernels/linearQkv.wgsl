@@ -5,7 +5,7 @@
 // rows     the forward's rows: position and slot
 // rotary   [positions, COLUMNS / 2] (cosine, sine)
 // place    layer of the cache
-// Workgroups: [HEADS + 2 * KV_HEADS, rows / ROWS rounded up]. Reference: qkv in test/gpu/reference.ts
+// Workgroups: [HEADS + 2 * KV_HEADS, rows / ROWS rounded up]. Reference: qkv in src/engine/gpu/reference.ts
 //
 // PARAMETER HEADS: u32
 // PARAMETER KV_HEADS: u32

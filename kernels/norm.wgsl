@@ -6,7 +6,7 @@
 // output   QUANTIZE 1: [outputs, inputs / 16 + 1] vec4<u32> as linearInt8 reads it, where inputs is WIDTH rounded up to 16
 //          QUANTIZE 0: [outputs, WIDTH] float32
 // features [outputs, WIDTH] float32: the normalized value itself, where KEEP is 1
-// Workgroups: [outputs]. Reference: norm in test/gpu/reference.ts
+// Workgroups: [outputs]. Reference: norm in src/engine/gpu/reference.ts
 //
 // PARAMETER WIDTH: u32     a multiple of 4
 // PARAMETER EPSILON: f32   negative: the values are taken as they are

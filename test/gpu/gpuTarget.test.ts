@@ -4,8 +4,16 @@ import type { ForwardResult, TargetSequence } from "../../src/engine/decoding/ta
 import type { GpuSequence } from "../../src/engine/gpu/gpuSequence.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
 import { chain, randomTree } from "../engine/pathComparison.ts";
-import { packTiny, randomTokens, type ScratchTarget, type TinyModel, tinyModels } from "../engine/scratchTarget.ts";
+import {
+  packScratch,
+  packTiny,
+  randomTokens,
+  type ScratchTarget,
+  type TinyModel,
+  tinyModels,
+} from "../engine/scratchTarget.ts";
 import { assertClose, assertSameBits } from "../unit/cpu/numbers.ts";
+import { randomCheckpoint, smallConfig } from "../unit/cpu/randomCheckpoint.ts";
 import { readJson } from "../unit/model/fixtures.ts";
 import { openTestDevice } from "./testDevice.ts";
 
@@ -24,7 +32,10 @@ interface Loaded extends ScratchTarget {
 }
 
 async function load(model: TinyModel, format: WeightFormat): Promise<Loaded> {
-  const scratch = await packTiny(model, format);
+  return await upload(await packTiny(model, format));
+}
+
+async function upload(scratch: ScratchTarget): Promise<Loaded> {
   const options = { capacity: 512, sequences: 2 };
   return {
     ...scratch,
@@ -116,6 +127,27 @@ describe("GpuTarget", function () {
         await unload(loaded);
       });
     }
+  }
+
+  for (const [name, config] of [
+    ["whole blocks of 128 everywhere", smallConfig],
+    // The output projection has 96 inputs, and the down projection 192: both keep 8 bits among 4-bit matrices.
+    ["8-bit matrices between", { ...smallConfig, heads: 3, kvHeads: 1, intermediate: 192 }],
+  ] as const) {
+    it(`runs 4-bit weights close to the CPU, rows independent of each other (${name})`, async () => {
+      const loaded = await upload(await packScratch(randomCheckpoint(config), "int4"));
+      const { vocabulary } = loaded.checkpoint.config;
+      const text = randomTokens(70, vocabulary, 5);
+      const [tree, plain] = [loaded.gpu.sequence(), loaded.gpu.sequence()];
+      const gpu = joined(await run(tree, text, 50), "logits");
+      const cpu = joined(await run(loaded.target.sequence(512), text, 50), "logits");
+      const error = Math.hypot(...cpu.map((value, i) => value - gpu[i]!)) / Math.hypot(...cpu);
+      assert.ok(error < 0.1, `off by ${error} of the logits' size`);
+      await extend(plain, text, 3);
+      for (const nodes of [3, 8, 31])
+        await compareTree(tree, plain, randomTree(3, nodes, 2, randomTokens(64, vocabulary, nodes), nodes));
+      await unload(loaded);
+    });
   }
 
   it("commits a path of a tree as if it had been decoded plainly", async () => {

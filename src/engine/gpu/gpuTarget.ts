@@ -355,7 +355,7 @@ export class GpuTarget {
   }
 
   private downShape({ inputs, outputs, format }: GpuMatrix): LinearShape {
-    return { inputs, outputs, format: format === "int8" ? "int8-blocks" : "float32" };
+    return { inputs, outputs, format: format === "float32" ? format : `${format}-blocks` };
   }
 }
 

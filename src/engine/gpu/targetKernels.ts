@@ -6,6 +6,7 @@ import embedSource from "../../../kernels/embed.wgsl";
 import linearSource from "../../../kernels/linear.wgsl";
 import float32Source from "../../../kernels/linearFloat32.wgsl";
 import gatedSource from "../../../kernels/linearGated.wgsl";
+import int4Source from "../../../kernels/linearInt4.wgsl";
 import int8Source from "../../../kernels/linearInt8.wgsl";
 import int8BlocksSource from "../../../kernels/linearInt8Blocks.wgsl";
 import keepSource from "../../../kernels/linearKeep.wgsl";
@@ -28,22 +29,37 @@ const linearColumns = 64;
 /** How a product's input comes: int8 with a scale per row or per 32 inputs, or float32. */
 export type InputFormat = "int8" | "int8-blocks" | "float32";
 
-const inputSources: Readonly<Record<InputFormat, string>> = {
-  int8: int8Source,
-  "int8-blocks": int8BlocksSource,
-  float32: float32Source,
+/** Formats of a product's operands: weights as wide as its input, or int4 with an int8 input. */
+export type ProductFormat = InputFormat | "int4" | "int4-blocks";
+
+const productSources: Readonly<
+  Record<ProductFormat, { readonly source: string; readonly constants?: KernelConstants }>
+> = {
+  int8: { source: int8Source },
+  "int8-blocks": { source: int8BlocksSource },
+  int4: { source: int4Source, constants: { BLOCKS: 0 } },
+  "int4-blocks": { source: int4Source, constants: { BLOCKS: 1 } },
+  float32: { source: float32Source },
 };
 
-/** Alignment of a product's inputs, by the format they come in. */
-export const inputAlignment: Readonly<Record<InputFormat, number>> = { int8: 16, "int8-blocks": 32, float32: 4 };
+/** Alignment of a product's inputs, by their format. */
+export const inputAlignment: Readonly<Record<ProductFormat, number>> = {
+  int8: 16,
+  "int8-blocks": 32,
+  int4: 128,
+  "int4-blocks": 128,
+  float32: 4,
+};
 
 /** 32-bit words of one row of a product's input. */
-export function inputWords(format: InputFormat, inputs: number): number {
+export function inputWords(format: ProductFormat, inputs: number): number {
   const padded = Math.ceil(inputs / inputAlignment[format]) * inputAlignment[format];
   switch (format) {
     case "int8":
+    case "int4":
       return padded / 4 + 4;
     case "int8-blocks":
+    case "int4-blocks":
       return padded / 4 + Math.ceil(padded / 128) * 4;
     case "float32":
       return padded;
@@ -53,7 +69,7 @@ export function inputWords(format: InputFormat, inputs: number): number {
 export interface LinearShape {
   readonly inputs: number;
   readonly outputs: number;
-  readonly format: InputFormat;
+  readonly format: ProductFormat;
 }
 
 export interface AttentionShape {
@@ -177,13 +193,15 @@ export class ForwardKernels {
     columns: number,
     constants: KernelConstants,
   ): Promise<Kernel> {
-    const source = rowsSource + inputSources[format] + tileSource + epilogue;
+    const operands = productSources[format];
+    const source = rowsSource + operands.source + tileSource + epilogue;
     return this.compiler.compile(`${name} ${format}`, source, {
       ROWS: tile,
       COLUMNS: columns,
-      SLICES: Math.max(1, threads / columns),
+      SLICES: Math.max(1, Math.floor(threads / columns)),
       INPUTS: Math.ceil(inputs / inputAlignment[format]) * inputAlignment[format],
       OUTPUTS: outputs,
+      ...operands.constants,
       ...constants,
     });
   }

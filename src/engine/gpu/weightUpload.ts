@@ -3,18 +3,19 @@ import { join } from "node:path";
 import type { PackedVector } from "../cpu/decoderLayer.ts";
 import type { PackedMatrix } from "../cpu/linear.ts";
 import type { ExternalData } from "../cpu/onnxWriter.ts";
+import type { WeightFormat } from "../cpu/packMatrix.ts";
 import type { MemorySink } from "../cpu/weightSink.ts";
 import { JakiroError } from "../errors.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 
 /** A weight matrix on the device, in the layout of kernels/linear*.wgsl. */
 export interface GpuMatrix {
-  readonly format: "int8" | "float32";
+  readonly format: WeightFormat;
   /** Rounded up as the kernel wants it; the added inputs weigh nothing. */
   readonly inputs: number;
   readonly outputs: number;
   readonly weights: GPUBuffer;
-  /** [outputs] (value of one step, bias). */
+  /** [outputs] (value of one step, 1 where the format has none for a whole column; bias). */
   readonly columns: GPUBuffer;
 }
 
@@ -26,9 +27,11 @@ export interface GpuEmbedding {
 }
 
 /** Bytes that are on their way to the device at a time: what a queue holds back is memory of this process. */
-const chunkBytes = 16 << 20;
+const defaultChunkBytes = 16 << 20;
 /** Inputs that share a scale in an embedding row, as in GGUF's Q8_0, which therefore loses nothing. */
 const embeddingBlock = 32;
+/** Inputs that share a scale in an int4 matrix. */
+const int4Block = 128;
 
 /** Where packed weights are read from. */
 export interface WeightSource {
@@ -42,6 +45,7 @@ export class WeightUpload {
   constructor(
     private readonly device: GPUDevice,
     private readonly source: WeightSource,
+    private readonly chunkBytes = defaultChunkBytes,
   ) {}
 
   /** Gives the device's memory back. */
@@ -50,18 +54,11 @@ export class WeightUpload {
     this.buffers.length = 0;
   }
 
-  /**
-   * A matrix, its inputs padded to a multiple of `alignment`.
-   * Throws JakiroError("model") for 4-bit weights, which have no kernel here yet.
-   */
+  /** A matrix, its inputs padded to a multiple of `alignment`; int4 matrices have whole blocks of 128 and need none. */
   async matrix(packed: PackedMatrix, alignment: number, bias?: PackedVector): Promise<GpuMatrix> {
     const { outputs, format } = packed;
-    if (format === "int4") throw new JakiroError("model", "4-bit weights run on the CPU only; use --device cpu.");
     const inputs = Math.ceil(packed.inputs / alignment) * alignment;
-    const bytes = inputs * outputs * (format === "int8" ? 1 : 4);
-    const weights = this.buffer(packed.name, bytes);
-    if (format === "int8") await this.writeInt8(packed, weights);
-    else await this.writeRaw(packed.weights, weights);
+    const weights = await this.weights(packed, inputs);
     const columns = new Float32Array(outputs * 2);
     const scales = format === "int8" ? this.floats(packed.scales) : new Float32Array(outputs).fill(1);
     const biases = bias === undefined ? new Float32Array(outputs) : this.floats(bias.data);
@@ -89,7 +86,7 @@ export class WeightUpload {
     const table = this.buffer("embedding", vocabulary * hidden * (blocks ? 1 : 4));
     const perRow = Math.ceil(hidden / embeddingBlock);
     const scales = this.buffer("embedding.scales", blocks ? vocabulary * perRow * 4 : 4);
-    const rowsAtATime = Math.max(1, Math.floor(chunkBytes / (hidden * 4)));
+    const rowsAtATime = Math.max(1, Math.floor(this.chunkBytes / (hidden * 4)));
     const values = new Float32Array(rowsAtATime * hidden);
     for (let first = 0; first < vocabulary; first += rowsAtATime) {
       const count = Math.min(rowsAtATime, vocabulary - first);
@@ -121,6 +118,27 @@ export class WeightUpload {
     return buffer;
   }
 
+  private async weights(packed: PackedMatrix, inputs: number): Promise<GPUBuffer> {
+    const { name, outputs } = packed;
+    switch (packed.format) {
+      case "float32": {
+        const buffer = this.buffer(name, inputs * outputs * 4);
+        await this.writeRaw(packed.weights, buffer);
+        return buffer;
+      }
+      case "int8": {
+        const buffer = this.buffer(name, inputs * outputs);
+        await this.writeInt8(packed, buffer);
+        return buffer;
+      }
+      case "int4": {
+        const buffer = this.buffer(name, int4Rows(inputs) * outputs * 4);
+        await this.writeInt4(packed, buffer);
+        return buffer;
+      }
+    }
+  }
+
   private buffer(label: string, bytes: number): GPUBuffer {
     const { STORAGE, COPY_DST } = GPUBufferUsage;
     const buffer = this.device.createBuffer({ label, size: Math.ceil(bytes / 4) * 4, usage: STORAGE | COPY_DST });
@@ -131,7 +149,7 @@ export class WeightUpload {
   /** [inputs, outputs] bytes into [inputs / 4, outputs] words of four inputs each. */
   private async writeInt8(packed: PackedMatrix, buffer: GPUBuffer): Promise<void> {
     const { inputs, outputs, weights } = packed;
-    const step = Math.max(4, Math.floor(chunkBytes / outputs / 4) * 4);
+    const step = Math.max(4, Math.floor(this.chunkBytes / outputs / 4) * 4);
     for (let first = 0; first < inputs; first += step) {
       const count = Math.min(step, inputs - first);
       const words = interleave(this.source.read(weights, first * outputs, count * outputs), count, outputs);
@@ -139,9 +157,28 @@ export class WeightUpload {
     }
   }
 
+  /** [outputs, inputs / 128] blocks become 17 rows of words each, [17 * inputs / 128, outputs]. */
+  private async writeInt4(packed: PackedMatrix & { format: "int4" }, buffer: GPUBuffer): Promise<void> {
+    const { inputs, outputs, weights } = packed;
+    const scales = this.floats(packed.scales);
+    const blocks = inputs / int4Block;
+    const step = Math.min(outputs, Math.max(1, Math.floor(this.chunkBytes / (inputs / 2))));
+    for (let first = 0; first < outputs; first += step) {
+      const count = Math.min(step, outputs - first);
+      const bytes = this.source.read(weights, (first * inputs) / 2, (count * inputs) / 2);
+      const words = interleaveInt4(bytes, scales.subarray(first * blocks, (first + count) * blocks), inputs);
+      const rows = int4Rows(inputs);
+      const rowsAtATime = count === outputs ? rows : 1;
+      for (let row = 0; row < rows; row += rowsAtATime) {
+        const part = words.subarray(row * count, (row + rowsAtATime) * count);
+        await this.write(buffer, (row * outputs + first) * 4, part);
+      }
+    }
+  }
+
   private async writeRaw(data: ExternalData, buffer: GPUBuffer): Promise<void> {
-    for (let first = 0; first < data.length; first += chunkBytes) {
-      await this.write(buffer, first, this.source.read(data, first, Math.min(chunkBytes, data.length - first)));
+    for (let first = 0; first < data.length; first += this.chunkBytes) {
+      await this.write(buffer, first, this.source.read(data, first, Math.min(this.chunkBytes, data.length - first)));
     }
   }
 
@@ -167,6 +204,48 @@ export function interleave(bytes: Uint8Array, rows: number, columns: number): Ui
     for (let column = 0; column < columns; column++) words[target + column]! |= bytes[source + column]! << shift;
   }
   return words;
+}
+
+/**
+ * int4 weights as MatMulNBits has them, [outputs, inputs / 128, 64 bytes] around 8 with the low nibble first, and their scales
+ * [outputs, inputs / 128] in the layout of kernels/linearInt4.wgsl: [inputs / 128, 17, outputs].
+ */
+export function interleaveInt4(
+  bytes: Uint8Array<ArrayBuffer>,
+  scales: Float32Array,
+  inputs: number,
+): Uint32Array<ArrayBuffer> {
+  const source = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const outputs = source.length / (inputs / 8);
+  const words = new Uint32Array(int4Rows(inputs) * outputs);
+  const floats = new Float32Array(words.buffer);
+  const perBlock = int4Block / 8;
+  const blocks = inputs / int4Block;
+  for (let output = 0; output < outputs; output++) {
+    for (let block = 0; block < blocks; block++) {
+      const from = (output * blocks + block) * perBlock;
+      const to = block * (perBlock + 1) * outputs + output;
+      for (let i = 0; i < perBlock; i++) {
+        // Steps around 8 become two's complement by turning their highest bit over.
+        const steps = source[from + i]! ^ 0x88888888;
+        words[to + i * outputs] = spread(steps & 0xffff) | (spread(steps >>> 16) << 4);
+      }
+      // The kernel multiplies by weights that are 16 times too large.
+      floats[to + perBlock * outputs] = scales[output * blocks + block]! / 16;
+    }
+  }
+  return words;
+}
+
+/** Four nibbles to the low halves of four bytes. */
+function spread(nibbles: number): number {
+  const pairs = (nibbles | (nibbles << 8)) & 0x00ff00ff;
+  return (pairs | (pairs << 4)) & 0x0f0f0f0f;
+}
+
+/** Rows of words of an int4 matrix. */
+function int4Rows(inputs: number): number {
+  return (inputs / int4Block) * (int4Block / 8 + 1);
 }
 
 /** Rows [n, width] as int8 steps, and the value of one step for every 32 of a row. */
