@@ -12,8 +12,8 @@ import roundSource from "../../../kernels/round.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
 import sequenceSource from "../../../kernels/sequence.wgsl";
 import wideSource from "../../../kernels/wide.wgsl";
-import type { Dispatch, Kernel, KernelCompiler, KernelConstants } from "./kernels.ts";
-import { bind } from "./kernels.ts";
+import { JakiroError } from "../errors.ts";
+import { bind, type Dispatch, type Kernel, type KernelCompiler, type KernelConstants } from "./kernels.ts";
 import type { RoundBuffers, RoundInputs } from "./roundBuffers.ts";
 import { checkRoundShape, type RoundShape, roundConstants } from "./roundLayout.ts";
 
@@ -71,12 +71,13 @@ export class RoundKernels {
     private readonly kernels: CompiledKernels,
   ) {}
 
-  /** Throws JakiroError("usage") where a size is out of range. */
+  /** Throws JakiroError where a size is out of range. */
   static async compile(compiler: KernelCompiler, plan: RoundPlan): Promise<RoundKernels> {
     const { shape, vocabulary, draftVocabulary, parallel } = plan;
     checkRoundShape(shape);
     if (vocabulary > largestVocabulary) {
-      throw new RangeError(`a vocabulary of ${vocabulary} is more than the ${largestVocabulary} of the sampler's sums`);
+      const sentence = `The model's vocabulary of ${vocabulary} tokens is larger than the GPU's sampler allows`;
+      throw new JakiroError("model", `${sentence} (${largestVocabulary}): use --device cpu.`);
     }
     const { sequences, branching, branches } = shape;
     const round = roundConstants(shape);

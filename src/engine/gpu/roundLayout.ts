@@ -143,7 +143,7 @@ const finishReasons: readonly (FinishReason | undefined)[] = [undefined, "end", 
 /** However high the temperature, 0 means greedy. */
 const leastSharpness = 1e-30;
 
-/** Throws JakiroError("usage") where the device has no room for the request. */
+/** Throws JakiroError("model") where the device has no room for the model's end tokens. */
 export function encodeSequence(start: SequenceStart): Uint32Array {
   const { sampling, endTokens } = start;
   if (endTokens.size > mostEndTokens) {

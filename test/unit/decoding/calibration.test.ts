@@ -122,6 +122,16 @@ describe("calibration", () => {
     assert.equal(calibration.probability(headClaim(0.4, 1)), expected);
   });
 
+  it("tells by how much it moves a head's probabilities", () => {
+    const calibration = new Calibration();
+    for (let i = 0; i < 9; i++) calibration.observe(headClaim(0.4, 3), true);
+    const offsets = calibration.headOffsets();
+    const { cell, raw } = headClaim(0.42, 3);
+    assert.equal(offsets[cell], Math.fround(calibration.probability({ cell, raw }) - raw));
+    assert.ok(offsets[cell]! > 0.1);
+    assert.equal(offsets.filter((offset) => offset !== 0).length, 1);
+  });
+
   it("ignores an initial state made for other cells", () => {
     const calibration = new Calibration({ surplus: [1], trials: [1] });
     assert.equal(calibration.probability(headClaim(0.005, 1)), 0.005);
