@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type DecodeResult, decode } from "../../src/engine/decoding/decoder.ts";
 import { decodeOnDevice } from "../../src/engine/decoding/deviceDecoder.ts";
+import { decodeBatch } from "../../src/engine/gpu/gpuBatch.ts";
 import { GpuDecodingSequence } from "../../src/engine/gpu/gpuDecodingSequence.ts";
 import { GpuHead } from "../../src/engine/gpu/gpuHead.ts";
 import { GpuRounds } from "../../src/engine/gpu/gpuRounds.ts";
@@ -31,7 +32,7 @@ describe("rounds on the device", function () {
 
   before(async () => {
     scratch = await packTiny("tiny-qwen2", "int8");
-    const options = { capacity, sequences: 3 };
+    const options = { capacity, sequences: 5 };
     gpu = await GpuTarget.load(await openTestDevice(), scratch.checkpoint, scratch.target.packed, options);
   });
   after(async () => {
@@ -39,18 +40,19 @@ describe("rounds on the device", function () {
     await scratch.release();
   });
 
+  async function headOf(kind: HeadKind, shape: RoundShape): Promise<GpuHead> {
+    const path = writeRandomHead(join(scratch.folder, kind), scratch.checkpoint.config, { kind });
+    const file = HeadFile.open(path, scratch.checkpoint.config);
+    const regionSlots = capacity + headScratchSlots(shape);
+    const options = { regionSlots, sequences: shape.sequences, outputs: shape.sequences * shape.branching };
+    return GpuHead.load(gpu.surroundings, file, scratch.target.featureSmoothing, options);
+  }
+
   async function sequenceOf(kind: HeadKind | "plain"): Promise<GpuDecodingSequence> {
     const shape = shapes[kind];
-    let head: GpuHead | undefined;
-    if (kind !== "plain") {
-      const path = writeRandomHead(join(scratch.folder, kind), scratch.checkpoint.config, { kind });
-      const file = HeadFile.open(path, scratch.checkpoint.config);
-      const regionSlots = capacity + headScratchSlots(shape);
-      const options = { regionSlots, sequences: 1, outputs: shape.branching };
-      head = await GpuHead.load(gpu.surroundings, file, scratch.target.featureSmoothing, options);
-    }
-    const region = gpu.regionSlots * (kind === "plain" ? 0 : 1);
-    return new GpuDecodingSequence(await GpuRounds.create(gpu, head, shape), 0, region, capacity);
+    const head = kind === "plain" ? undefined : await headOf(kind, shape);
+    const place = { region: gpu.regionSlots * (kind === "plain" ? 0 : 1), headRegion: 0 };
+    return new GpuDecodingSequence(await GpuRounds.create(gpu, head, shape, [place]), 0, capacity);
   }
 
   it("decodes greedily what the host decodes plainly on the same device", async () => {
@@ -82,6 +84,31 @@ describe("rounds on the device", function () {
       assert.ok(accepted > 0, "no draft was ever accepted");
     });
   }
+
+  it("decodes a batch of five as five by themselves", async () => {
+    const { vocabulary } = scratch.checkpoint.config;
+    const shape: RoundShape = { sequences: 5, rows: 7, branching: 4, levels: 3, branches: 1 };
+    const head = await headOf("jakiro", shape);
+    const places = Array.from({ length: 5 }, (_, i) => ({
+      region: gpu.regionSlots * i,
+      headRegion: head.options.regionSlots * i,
+    }));
+    const rounds = await GpuRounds.create(gpu, head, shape, places);
+    const sequences = places.map((_, i) => new GpuDecodingSequence(rounds, i, capacity));
+    const requests = places.map((_, i) =>
+      request(randomTokens([1, 33, 130, 2, 64][i]!, vocabulary, 70 + i), {
+        sampling: { ...samplers[i % samplers.length]!, seed: i },
+        maxTokens: [9, 3, 12, 1, 7][i]!,
+      }),
+    );
+    const results = await decodeBatch(rounds, sequences, requests);
+    const plain = await sequenceOf("plain");
+    for (const [i, result] of results.entries()) {
+      assert.deepEqual(result.tokens, (await decodeOnDevice(plain, requests[i]!)).tokens);
+      assert.equal(result.finishReason, "length");
+      assert.equal(sequences[i]!.tokens.length, requests[i]!.prompt.length + result.tokens.length - 1);
+    }
+  });
 });
 
 function acceptedOf({ statistics }: DecodeResult): number {

@@ -94,8 +94,8 @@ export async function decodeOnDevice(sequence: DeviceSequence, request: DecodeRe
 }
 
 /** Reads all of a prompt but its last token; what was read before a cancellation stays for the next request. */
-async function readPrompt(
-  sequence: DeviceSequence,
+export async function readPrompt(
+  sequence: Pick<DeviceSequence, "tokens" | "reusable" | "trim" | "extend">,
   { prompt, signal, turn, onPrefill, prefillRows: chunkRows = prefillRows }: PrefillRequest,
 ): Promise<{ readonly kept: number; readonly done: boolean; readonly milliseconds: number }> {
   const started = performance.now();

@@ -18,8 +18,15 @@ import {
 } from "./roundLayout.ts";
 import { attentionBlock } from "./targetKernels.ts";
 
-/** A request, as rounds take it; regions are this class's business. */
-export type RoundStart = Omit<SequenceStart, "headRegion">;
+/** A request, as rounds take it: where its keys and values lie is known from its place. */
+export type RoundStart = Omit<SequenceStart, "region" | "headRegion">;
+
+/** First KV slots of a sequence of the batch. */
+export interface RoundPlace {
+  readonly region: number;
+  /** Of the draft head; nothing without one. */
+  readonly headRegion: number;
+}
 
 /**
  * Decoding rounds that run on the device from the draft to the moved keys: one submission each, of which the host reads what was
@@ -33,18 +40,34 @@ export class GpuRounds {
     readonly target: GpuTarget,
     readonly head: GpuHead | undefined,
     readonly shape: RoundShape,
+    private readonly places: readonly RoundPlace[],
     private readonly buffers: RoundBuffers,
     private readonly dispatches: RoundDispatches,
     private readonly ring: OutcomeRing,
-    /** [rows, hidden]: features of the last verification, which the head's first forward reads. */
+    /**
+     * [rows + sequences, hidden]: features of the last verification or prefill, which the head's first forward reads, and behind
+     * them each sequence's last one of its prompt.
+     */
     private readonly features: GPUBuffer,
+    /** [hidden]: on the way from one row of `features` to another. */
+    private readonly feature: GPUBuffer,
     /** Rows of the first forward's outputs, and of a level's. */
     private readonly picks: { readonly first: GPUBuffer; readonly level: GPUBuffer },
     private readonly prompt: { readonly rows: GPUBuffer; readonly paths: GPUBuffer; readonly featureRows: GPUBuffer },
   ) {}
 
-  /** Rounds of plain decoding have no head and one row. Throws JakiroError("usage") where a size is out of range. */
-  static async create(target: GpuTarget, head: GpuHead | undefined, shape: RoundShape): Promise<GpuRounds> {
+  /**
+   * Rounds of plain decoding have no head and one row. Throws JakiroError("usage") where a size is out of range.
+   * @param places one for each sequence of the shape
+   */
+  static async create(
+    target: GpuTarget,
+    head: GpuHead | undefined,
+    shape: RoundShape,
+    places: readonly RoundPlace[],
+  ): Promise<GpuRounds> {
+    if (places.length !== shape.sequences)
+      throw new RangeError(`${places.length} places for ${shape.sequences} sequences`);
     const { device } = target.gpu;
     const { layers, kvHeads, headDim, vocabulary, hidden } = target.config;
     const verified = shape.sequences * shape.rows;
@@ -72,10 +95,12 @@ export class GpuRounds {
       target,
       head,
       shape,
+      places,
       buffers,
       kernels.bind(buffers, inputs),
       new OutcomeRing(device, buffers.outcomes, shape),
-      storage(device, "round features", mostRows * hidden),
+      storage(device, "round features", (mostRows + shape.sequences) * hidden),
+      storage(device, "feature", hidden),
       {
         first: indices(
           "first picks",
@@ -91,12 +116,23 @@ export class GpuRounds {
     );
   }
 
+  /** Forwards of the head in a round. */
+  get draftForwards(): number {
+    return this.head === undefined ? 0 : this.shape.levels - Number(this.draftsInParallel);
+  }
+
+  /** Whether the last forward of the head yields two levels. */
+  private get draftsInParallel(): boolean {
+    return this.head?.config.kind === "jakiro" && this.shape.levels > 1;
+  }
+
   /**
    * Reads up to `mostRows` tokens of a prompt into the caches of target and head; returns once the device has.
    * @param tokens behind those that the sequence holds, with the token that follows the last of them at the end
    */
-  async prefill(sequence: number, region: number, first: number, tokens: readonly number[]): Promise<void> {
+  async prefill(sequence: number, first: number, tokens: readonly number[]): Promise<void> {
     const { target, head, prompt, features } = this;
+    const { region, headRegion } = this.places[sequence]!;
     const { queue } = target.gpu.device;
     const count = tokens.length - 1;
     const longest = first + count;
@@ -108,22 +144,24 @@ export class GpuRounds {
     queue.writeBuffer(prompt.rows, 0, promptRows(tokens.slice(0, -1), first, region, sequence));
     target.submit(ownDispatches);
     if (head !== undefined) {
-      queue.writeBuffer(prompt.rows, 0, promptRows(tokens.slice(1), first, this.headRegion(sequence), sequence));
+      queue.writeBuffer(prompt.rows, 0, promptRows(tokens.slice(1), first, headRegion, sequence));
       target.submit(headDispatches);
+      this.keepFeature(count - 1, mostRows + sequence);
     }
     await queue.onSubmittedWorkDone();
   }
 
   /**
-   * Begins a request whose tokens but the last are committed; the last prefill must have ended with them.
+   * Begins a request whose tokens but the last are committed; with a head, the sequence's last prefill must have ended with them.
    * @param offsets of calibration: `Calibration.headOffsets`
    */
-  start(sequence: number, start: RoundStart, lastFeatureRow: number, offsets: Float32Array): void {
+  start(sequence: number, start: RoundStart, offsets: Float32Array): void {
     const { buffers, shape, target } = this;
     const { queue } = target.gpu.device;
-    const headRegion = this.headRegion(sequence);
+    const { headRegion } = this.places[sequence]!;
     const path = pathLength(shape);
-    queue.writeBuffer(buffers.sequences, sequence * sequenceWords * 4, encodeSequence({ ...start, headRegion }).buffer);
+    const words = encodeSequence({ ...start, ...this.places[sequence]! });
+    queue.writeBuffer(buffers.sequences, sequence * sequenceWords * 4, words.buffer);
     this.calibrate(sequence, offsets);
     if (this.head === undefined) return;
     const position = start.length - 1;
@@ -135,8 +173,17 @@ export class GpuRounds {
         : { token: 0, position: 0, contiguous: 0, slot: noSlot };
       const words = encodeRow({ ...row, region: headRegion, path: place * path, sequence, parent: -1 });
       queue.writeBuffer(buffers.first.rows, place * rowWords * 4, words.buffer);
-      queue.writeBuffer(buffers.first.featureRows, place * 4, Uint32Array.of(used ? lastFeatureRow : 0));
+      queue.writeBuffer(buffers.first.featureRows, place * 4, Uint32Array.of(mostRows + sequence));
     }
+  }
+
+  private keepFeature(from: number, to: number): void {
+    const { device } = this.target.gpu;
+    const { size } = this.feature;
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(this.features, from * size, this.feature, 0, size);
+    encoder.copyBufferToBuffer(this.feature, 0, this.features, to * size, size);
+    device.queue.submit([encoder.finish()]);
   }
 
   /** What the device adds to the head's probabilities from the next round on. */
@@ -181,11 +228,8 @@ export class GpuRounds {
       for (const buffer of Object.values(group) as GPUBuffer[]) buffer.destroy();
     }
     this.features.destroy();
+    this.feature.destroy();
     this.ring.release();
-  }
-
-  private headRegion(sequence: number): number {
-    return sequence * (this.head?.options.regionSlots ?? 0);
   }
 
   /** All dispatches of a round whose longest sequence has so many attention blocks; made once. */
@@ -198,8 +242,7 @@ export class GpuRounds {
     if (head === undefined) {
       all.push(dispatches.plant);
     } else {
-      const parallel = head.config.kind === "jakiro" && shape.levels > 1;
-      const forwards = parallel ? shape.levels - 1 : shape.levels;
+      const { draftsInParallel: parallel, draftForwards: forwards } = this;
       for (let forward = 1; forward <= forwards; forward++) {
         const first = forward === 1;
         const last = forward === forwards;
