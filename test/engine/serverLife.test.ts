@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, statSync, watch, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { logBytes, olderLog } from "../../src/engine/logFile.ts";
@@ -38,6 +38,31 @@ describe("the life of the engine process", function () {
     await client.rpc.sendRequest(messages.release);
     await client.until(() => client.state.kind === "released");
     assert.ok((await client.complete(short).answer).statistics.completionTokens > 0);
+  });
+
+  it("serves on when the model's file is removed, and notices when it is written over", async function () {
+    if (process.platform === "win32") this.skip();
+    const runtimeFolder = engines.newRuntimeFolder();
+    await engines.start(runtimeFolder).started();
+    const client = await enter(runtimeFolder);
+    const model = join(scratch.path, "changing.gguf");
+    const bytes = readFileSync(qwen);
+    writeFileSync(model, bytes);
+    await client.load(model);
+    const { texts } = await client.complete(short).answer;
+
+    writeFileSync(model, bytes);
+    await assert.rejects(client.complete(short).answer, /changing\.gguf was changed while it was in use; try again/);
+    await client.until(() => client.state.kind === "released");
+    assert.deepEqual((await client.complete(short).answer).texts, texts, "loaded anew");
+
+    rmSync(model);
+    assert.deepEqual((await client.complete(short).answer).texts, texts);
+    await client.rpc.sendRequest(messages.release);
+    await assert.rejects(client.complete(short).answer, /changing\.gguf does not exist; put it back or choose another/);
+    writeFileSync(model, bytes);
+    await client.load(model);
+    assert.deepEqual((await client.complete(short).answer).texts, texts);
   });
 
   const sockets = (runtimeFolder: string) =>

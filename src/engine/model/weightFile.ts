@@ -1,13 +1,17 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { JakiroError } from "../errors.ts";
 
-/** A model file opened for reads at offsets; every read is checked against the file's real size. */
+/**
+ * A model file opened for reads at offsets; every read is checked against the file's real size, and against changes: embedding
+ * rows of other weights than those that were loaded would give nonsense. A file that was removed or replaced can be read on.
+ */
 export class WeightFile {
   private constructor(
     /** As the user named it, for messages. */
     readonly path: string,
     /** Bytes. */
     readonly size: number,
+    private readonly modifiedMs: number,
     private readonly descriptor: number,
   ) {}
 
@@ -23,11 +27,18 @@ export class WeightFile {
       closeSync(descriptor);
       throw new JakiroError("model", `${path} is not a regular file; name a GGUF file or a model folder.`);
     }
-    return new WeightFile(path, stats.size, descriptor);
+    return new WeightFile(path, stats.size, stats.mtimeMs, descriptor);
   }
 
   /** Fills `into` from byte `offset` on. */
   read(into: Uint8Array, offset: number): void {
+    const { size, mtimeMs } = fstatSync(this.descriptor);
+    if (size !== this.size || mtimeMs !== this.modifiedMs) {
+      throw new JakiroError(
+        "model",
+        `${this.path} was changed while it was in use; try again when it is complete, and it is loaded anew.`,
+      );
+    }
     let done = 0;
     while (done < into.length) {
       let count: number;
@@ -55,7 +66,7 @@ function unreadable(path: string, error: unknown): JakiroError {
   const code = (error as NodeJS.ErrnoException).code;
   const sentence =
     code === "ENOENT"
-      ? `${path} does not exist; name an existing GGUF file or model folder, or run "jakiro models list".`
+      ? `${path} does not exist; put it back or choose another GGUF file or model folder ("jakiro models list" names some).`
       : `${path} cannot be read (${code ?? String(error)}); check the file and its permissions.`;
   return new JakiroError("model", sentence, { cause: error });
 }

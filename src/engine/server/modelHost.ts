@@ -5,6 +5,7 @@ import {
   errorCodes,
   type ModelDescription,
 } from "../../protocol/messages.ts";
+import { JakiroError } from "../errors.ts";
 import type { ProgressListener } from "../progress.ts";
 import { asResponse } from "./failures.ts";
 import { type LoadOptions, type ModelChoice, nameOf } from "./loadedModel.ts";
@@ -96,6 +97,9 @@ export class ModelHost<Model extends HostedModel> {
     clearTimeout(this.idle);
     try {
       return await work(model);
+    } catch (error) {
+      if (error instanceof JakiroError && error.kind === "model") this.forget(model, error);
+      throw error;
     } finally {
       model.endUse();
       this.watchIdleness();
@@ -192,6 +196,14 @@ export class ModelHost<Model extends HostedModel> {
   private drop(): void {
     this.current?.model.retire();
     this.current = undefined;
+  }
+
+  /** Its file is not what was loaded any more: the next request loads what is there now. */
+  private forget(model: Model, { message }: JakiroError): void {
+    if (this.current?.model !== model) return;
+    this.parts.log(message);
+    this.drop();
+    this.publish();
   }
 
   private watchIdleness(): void {
