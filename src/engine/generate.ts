@@ -6,7 +6,8 @@ import { type Instruction, type InstructionPrompt, instructionPrompt } from "./c
 import { lineComment } from "./completion/languages.ts";
 import { isBlank } from "./completion/lines.ts";
 import { packPrompt } from "./completion/prompt.ts";
-import type { DecodingSession, Engine } from "./engine.ts";
+import type { DecodingSession } from "./decodingSession.ts";
+import type { Engine } from "./engine.ts";
 import { chatTemplateOf } from "./model/chatTemplate.ts";
 
 /** Code asked for in words, to stand at a place of a document or instead of a part of it. */

@@ -48,8 +48,8 @@ describe("jakiro with a tiny model", function () {
   const scratch = scratchFolder();
   after(scratch.remove);
   const env = { JAKIRO_CACHE_DIR: join(scratch.path, "cache"), JAKIRO_MODELS_DIR: join(scratch.path, "no-models") };
-  const qwen = ["--model", tinyPath("tiny-qwen2")];
-  const llama = ["--model", tinyPath("tiny-llama")];
+  const qwen = ["--model", tinyPath("tiny-qwen2"), "--device", "cpu"];
+  const llama = ["--model", tinyPath("tiny-llama"), "--device", "cpu"];
   let head: readonly string[];
   before(async () => {
     const checkpoint = openCheckpoint(tinyPath("tiny-qwen2"));

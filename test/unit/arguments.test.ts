@@ -29,6 +29,7 @@ const defaults: CompleteOptions = {
   model: "qwen2.5-coder-0.5b-instruct",
   head: undefined,
   device: "auto",
+  adapter: undefined,
   weights: "int8",
   raw: false,
   json: false,
@@ -140,6 +141,7 @@ describe("arguments of the other commands", () => {
       model: defaults.model,
       head: undefined,
       device: "auto",
+      adapter: undefined,
       weights: "int8",
     });
   });

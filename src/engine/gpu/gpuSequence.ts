@@ -24,7 +24,11 @@ export class GpuSequence implements TargetSequence {
     return this.committed;
   }
 
-  forward(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
+  async forward(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
+    const count = rows.tokens.length;
+    const outputs = mode === "none" ? 0 : (logitRows?.length ?? count);
+    if (count > mostRows) throw new Error(`a forward takes at most ${mostRows} rows, not ${count}`);
+    if (outputs > mostOutputs) throw new Error(`a forward gives logits of at most ${mostOutputs} rows, not ${outputs}`);
     return this.target.exclusively(() => this.run(rows, mode, logitRows));
   }
 
@@ -52,7 +56,6 @@ export class GpuSequence implements TargetSequence {
 
   private async run(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
     const count = rows.tokens.length;
-    if (count > mostRows) throw new Error(`a forward takes at most ${mostRows} rows, not ${count}`);
     const { target } = this;
     const { device } = target.gpu;
     const { scratch } = target;
@@ -61,7 +64,6 @@ export class GpuSequence implements TargetSequence {
     device.queue.writeBuffer(scratch.rows, 0, table);
     device.queue.writeBuffer(scratch.paths, 0, paths);
     const outputs = mode === "none" ? 0 : (logitRows?.length ?? count);
-    if (outputs > mostOutputs) throw new Error(`a forward gives logits of at most ${mostOutputs} rows, not ${outputs}`);
     if (mode !== "none") {
       device.queue.writeBuffer(
         scratch.picks,

@@ -1,8 +1,9 @@
 import type { PackedTarget } from "../cpu/packTarget.ts";
 import { RotaryTable } from "../cpu/rotary.ts";
-import type { LogitsMode } from "../decoding/target.ts";
+import { DeviceLostError, type LogitsMode, type Target } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
 import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
+import { firstLine } from "./dawn.ts";
 import type { GpuDevice } from "./device.ts";
 import { GpuSequence } from "./gpuSequence.ts";
 import { bind, type Dispatch, encode, type Kernel, KernelCompiler } from "./kernels.ts";
@@ -13,6 +14,7 @@ import {
   inputAlignment,
   inputWords,
   type LinearShape,
+  tileSizes,
 } from "./targetKernels.ts";
 import { type GpuEmbedding, type GpuMatrix, WeightUpload } from "./weightUpload.ts";
 
@@ -22,12 +24,15 @@ export interface GpuTargetOptions {
   /** Sequences whose keys and values have room at a time. */
   readonly sequences: number;
   readonly progress?: (done: number, total: number) => void;
+  /** Milliseconds after which a forward that gives no answer never will; unlimited where absent. */
+  readonly patienceMs?: number;
 }
 
 /** Most rows of one forward: a chunk of a prompt. */
 export const mostRows = 128;
 /** Most rows that need logits in one forward. */
 export const mostOutputs = 64;
+const errorKinds = ["validation", "out-of-memory", "internal"] as const satisfies readonly GPUErrorFilter[];
 /** 32-bit words of kernels/rows.wgsl's Row. */
 export const rowWords = 8;
 
@@ -67,10 +72,12 @@ interface Scratch {
 }
 
 /** The target model on a GPU: weights, keys and values, and the kernels of a forward. */
-export class GpuTarget {
+export class GpuTarget implements Target {
   private freeRegions: number[];
   /** Forwards share the scratch buffers: one at a time. */
   private turn: Promise<unknown> = Promise.resolve();
+  /** Why the device is gone, once it is. */
+  private lost: string | undefined;
 
   private constructor(
     readonly gpu: GpuDevice,
@@ -86,6 +93,9 @@ export class GpuTarget {
     /** Slots of a sequence: its capacity, and the tree that is being verified. */
     readonly regionSlots: number,
   ) {
+    void gpu.device.lost.then(({ message }) => {
+      this.lost = firstLine(message) || "its driver gave no reason";
+    });
     this.freeRegions = Array.from({ length: options.sequences }, (_, i) => i * regionSlots).reverse();
   }
 
@@ -167,16 +177,47 @@ export class GpuTarget {
     this.freeRegions.push(region);
   }
 
-  /** Runs `work` once no other forward uses the scratch buffers. */
+  /**
+   * Runs `work` once no other forward uses the scratch buffers. Rejects with DeviceLostError whatever it was that went wrong:
+   * results that follow an error of the device cannot be relied on.
+   */
   exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.turn.then(work);
+    const result = this.turn.then(() => this.guarded(work));
     this.turn = result.catch(() => undefined);
     return result;
   }
 
-  /** Compiles what a forward of so many rows needs, so that the first one does not wait. */
-  async prepare(rows: number): Promise<void> {
-    await this.plan(rows, Math.min(rows, mostOutputs), "argmax", rows);
+  private async guarded<Result>(work: () => Promise<Result>): Promise<Result> {
+    const { device } = this.gpu;
+    let impatience: NodeJS.Timeout | undefined;
+    try {
+      // Errors outside of a scope are printed on stdout.
+      for (const kind of errorKinds) device.pushErrorScope(kind);
+      const working = work();
+      const { patienceMs } = this.options;
+      const result = await (patienceMs === undefined
+        ? working
+        : Promise.race([
+            working,
+            new Promise<never>((_, reject) => {
+              const sentence = `it gave no answer for ${patienceMs / 1000} s`;
+              impatience = setTimeout(() => reject(new Error(sentence)), patienceMs);
+            }),
+          ]));
+      const errors = await Promise.all(errorKinds.map(() => device.popErrorScope()));
+      const error = errors.find((found) => found !== null);
+      if (error) throw new Error(firstLine(error));
+      return result;
+    } catch (error) {
+      throw new DeviceLostError(this.lost ?? firstLine(error), { cause: error });
+    } finally {
+      clearTimeout(impatience);
+    }
+  }
+
+  /** Compiles what forwards of all sizes need, side by side, so that the first ones do not wait. */
+  async prepare(): Promise<void> {
+    await this.exclusively(() => Promise.all(tileSizes.map((rows) => this.plan(rows, rows, "argmax", rows))));
   }
 
   /**
@@ -322,7 +363,7 @@ export class GpuTarget {
     device.queue.submit([encoder.finish()]);
   }
 
-  release(): void {
+  async release(): Promise<void> {
     this.upload.release();
     for (const buffer of Object.values(this.scratch) as GPUBuffer[]) buffer.destroy();
     this.cache.destroy();
