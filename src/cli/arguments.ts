@@ -39,7 +39,7 @@ const modelOptions = {
   weights: withDefault(
     choice(
       "int8|int4|float32",
-      "int4 takes half the memory and writes less well; float32 takes four times as much and rounds nothing",
+      "int4 takes half the memory and writes less well; float32 rounds nothing",
       weightFormats,
     ),
     "int8",

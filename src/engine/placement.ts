@@ -83,8 +83,9 @@ export class Placement {
       if (device === "gpu") {
         throw new JakiroError("model", `${reason} Choose auto or cpu as the device.`, { cause: error });
       }
+      const model = await loaders.cpu();
       options.onNote(`Running on the processor. ${reason}`);
-      return new Placement(loaders, options, await loaders.cpu(), reason);
+      return new Placement(loaders, options, model, reason);
     }
   }
 

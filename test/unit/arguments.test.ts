@@ -147,7 +147,12 @@ describe("arguments of the other commands", () => {
   });
 
   it("parses doctor and models", () => {
-    assert.deepEqual(parseDoctor(["--json"]), { json: true });
+    assert.deepEqual(parseDoctor(["--json"]), { json: true, device: "auto", adapter: undefined });
+    assert.deepEqual(parseDoctor(["--device", "gpu", "--adapter", "RTX"]), {
+      json: false,
+      device: "gpu",
+      adapter: "RTX",
+    });
     assert.deepEqual(parseModels(["list"]), { action: "list", json: false });
     assert.deepEqual(parseModels(["get", "x"]), { action: "get", name: "x", sources: ["hugging-face"] });
     const both = parseModels(["get", "x", "--source", "package-mirror,hugging-face"]);
