@@ -35,6 +35,7 @@ const product = {
   entryPoints: {
     cli: "src/cli/main.ts",
     demo: "src/cli/demo.ts",
+    adapters: "src/engine/gpu/adapterProbe.ts",
     engine: "src/engine/server/main.ts",
     extension: "src/extension/extension.ts",
   },

@@ -8,7 +8,7 @@ const rule = `\n\n${"=".repeat(80)}\n`;
  * The text of THIRD_PARTY_NOTICES.txt: every package that is inside the bundles, by the sources that their source maps name, with
  * its licence. What the VSIX carries as files of its own keeps its licence beside it and is only named.
  */
-export async function thirdPartyNotices(root, bundles, { node, runtimeVersion }) {
+export async function thirdPartyNotices(root, bundles, { node, runtimeVersion, webgpuVersion }) {
   const folders = new Set();
   for (const bundle of bundles)
     for (const folder of await bundledPackages(join(root, "dist", bundle))) folders.add(folder);
@@ -16,6 +16,7 @@ export async function thirdPartyNotices(root, bundles, { node, runtimeVersion })
   const carried = [
     `Node.js ${node.version} (MIT, with the licences of what it contains): dist/node/LICENSE`,
     `ONNX Runtime ${runtimeVersion} (MIT): dist/node_modules/onnxruntime-node/LICENSE and ThirdPartyNotices.txt`,
+    `Dawn, in webgpu ${webgpuVersion} (BSD-3-Clause): dist/node_modules/webgpu/LICENSE.md, and what it carries beside it`,
   ];
   return `${[`Jakiro contains work of others.\n\n${carried.join("\n")}`, ...bundled].join(rule)}\n`;
 }

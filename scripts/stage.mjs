@@ -8,7 +8,7 @@ import { PackagingError } from "./packagingError.mjs";
 import platforms from "./platforms.mjs";
 
 /** What of dist/ ships. The command line stays out: it knows sources of models that the extension must not use. */
-export const bundles = ["extension.js", "engine.js"];
+export const bundles = ["extension.js", "engine.js", "adapters.js"];
 
 /** Parts of package.json that say how this repository is worked on. */
 const developmentFields = ["private", "bin", "files", "scripts", "dependencies", "devDependencies"];
@@ -26,13 +26,18 @@ export async function stageExtension(root, target, folder, offlineModel) {
   for (const name of bundles) await stageBundle(join(root, "dist", name), join(dist, name));
 
   const runtimeVersion = await stageRuntime(root, platform, join(dist, "node_modules"));
+  const webgpuVersion = await stageWebGpu(root, platform, join(dist, "node_modules", "webgpu"));
   // Where src/extension/engineRuntime.ts looks, which is how Node.js's own archives are laid out.
   const executable = platform.os === "win32" ? "node.exe" : join("bin", "node");
   const tarball = await nodeTarball(platform.node);
   const licenceTarball = await nodeTarball(platforms[platform.node.licenceOf ?? target].node);
   await unpackNode(tarball, licenceTarball, executable, join(dist, "node"));
 
-  const notices = await thirdPartyNotices(root, bundles, { node: platform.node, runtimeVersion });
+  const notices = await thirdPartyNotices(root, bundles, {
+    node: platform.node,
+    runtimeVersion,
+    webgpuVersion,
+  });
   await writeFile(join(folder, "THIRD_PARTY_NOTICES.txt"), notices);
   if (offlineModel !== undefined) await stageModel(offlineModel, root, join(folder, "models", "bundled"));
   // vsce wants to be told that nothing is to be left out; the file itself does not ship.
@@ -93,6 +98,14 @@ async function stageRuntime(root, { os, cpu, runtime }, folder) {
     );
   }
   return version;
+}
+
+/** webgpu: its JavaScript, its licence, and one platform's Dawn with the libraries that this loads. Resolves to its version. */
+async function stageWebGpu(root, { webgpu }, to) {
+  const from = join(root, "node_modules", "webgpu");
+  const binaries = webgpu.files.map((name) => join("dist", webgpu.folder, name));
+  await copyFiles(from, to, ["package.json", "index.js", "LICENSE.md", ...binaries]);
+  return JSON.parse(await readFile(join(from, "package.json"), "utf8")).version;
 }
 
 async function locateRuntime(root) {

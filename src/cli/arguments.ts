@@ -1,5 +1,7 @@
+import type { WeightFormat } from "../engine/cpu/packMatrix.ts";
 import { type Method, methods } from "../engine/decoding/method.ts";
 import { defaultModelName } from "../engine/model/catalogue.ts";
+import type { DeviceChoice } from "../engine/placement.ts";
 import {
   choice,
   flag,
@@ -16,19 +18,32 @@ import {
   withDefault,
 } from "./optionParser.ts";
 
-export const devices = ["auto", "cpu", "gpu"] as const;
-export type DeviceChoice = (typeof devices)[number];
+const devices = ["auto", "cpu", "gpu"] as const satisfies readonly DeviceChoice[];
 
-export const weightBits = ["int8", "int4"] as const;
-export type WeightBits = (typeof weightBits)[number];
+const weightFormats = ["int8", "int4", "float32"] as const satisfies readonly WeightFormat[];
 
 const largestSeed = 2 ** 32 - 1;
+
+const deviceOptions = {
+  device: withDefault(
+    choice("auto|cpu|gpu", "where to run; auto takes the GPU where one can be used", devices),
+    "auto",
+  ),
+  adapter: text("NAME", "part of the name of the GPU to use; the only way to one that is emulated in software"),
+} satisfies OptionTable;
 
 const modelOptions = {
   model: withDefault(text("NAME|FILE|DIR", "catalogue name, GGUF file or safetensors directory"), defaultModelName),
   head: text("DIR|none", "draft head to use instead of the model's own, or none"),
-  device: withDefault(choice("auto|cpu|gpu", "where to run", devices), "auto"),
-  weights: withDefault(choice("int8|int4", "int4 takes half the memory and writes less well", weightBits), "int8"),
+  ...deviceOptions,
+  weights: withDefault(
+    choice(
+      "int8|int4|float32",
+      "int4 takes half the memory and writes less well; float32 rounds nothing",
+      weightFormats,
+    ),
+    "int8",
+  ),
 } satisfies OptionTable;
 
 /** "LINE:CHARACTER", both from 0. */
@@ -134,7 +149,7 @@ export const evaluateTable = {
   json: jsonFile,
 } satisfies OptionTable;
 
-export const doctorTable = { json: jsonFlag } satisfies OptionTable;
+export const doctorTable = { ...deviceOptions, json: jsonFlag } satisfies OptionTable;
 
 export const serveTable = {
   build: required(text("NAME", "what the editors to be served were built from, as their log says")),
@@ -156,12 +171,16 @@ export const modelsGetTable = {
   ),
 } satisfies OptionTable;
 
-export interface ModelOptions {
+export interface DeviceOptions {
+  readonly device: DeviceChoice;
+  readonly adapter: string | undefined;
+}
+
+export interface ModelOptions extends DeviceOptions {
   readonly model: string;
   /** A directory, or "none"; undefined for the head that ships with the model. */
   readonly head: string | undefined;
-  readonly device: DeviceChoice;
-  readonly weights: WeightBits;
+  readonly weights: WeightFormat;
 }
 
 /** Settings of one decoding run; tree sizes that are undefined are chosen by measurement. */
@@ -227,7 +246,7 @@ export interface EvaluateOptions extends ModelOptions {
   readonly json: string | undefined;
 }
 
-export interface DoctorOptions {
+export interface DoctorOptions extends DeviceOptions {
   readonly json: boolean;
 }
 
@@ -323,8 +342,8 @@ function decodingOptions(
   values: OptionValues<typeof samplingOptions & typeof treeOptions & typeof modelOptions>,
 ): DecodingOptions {
   const { "max-tokens": maxTokens, "top-k": topK, "top-p": topP, temperature, seed } = values;
-  const { nodes, depth, branching, model, head, device, weights } = values;
-  return { maxTokens, temperature, topK, topP, seed, nodes, depth, branching, model, head, device, weights };
+  const { nodes, depth, branching, model, head, device, adapter, weights } = values;
+  return { maxTokens, temperature, topK, topP, seed, nodes, depth, branching, model, head, device, adapter, weights };
 }
 
 function onlyPositional(command: string, { positionals }: ParsedArguments<OptionTable>, expected: string): string {

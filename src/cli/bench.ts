@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import { promptRoom } from "../engine/complete.ts";
 import type { Method } from "../engine/decoding/method.ts";
-import type { DecodingSession, Engine } from "../engine/engine.ts";
+import type { DecodingSession } from "../engine/decodingSession.ts";
+import type { Engine } from "../engine/engine.ts";
 import { describeMachine } from "../engine/machine.ts";
 import type { BenchOptions } from "./arguments.ts";
 import { type MethodReport, type RecordRun, reportMethod, reportTable } from "./benchReport.ts";
@@ -14,8 +15,8 @@ import { promptOf, readSuite, type SuiteRecord, spread } from "./suite.ts";
 export async function runBench(options: BenchOptions, context: CommandContext): Promise<void> {
   if (options.json !== undefined) await checkResultFile(options.json);
   const records = spread(await readSuite(options.suite), options.limit);
-  const engine = await loadEngine(options, context);
   const methods: Method[] = options.methods.includes("plain") ? [...options.methods] : ["plain", ...options.methods];
+  const engine = await loadEngine(options, context, methods.length);
   const runs = await runAll(engine, methods, records, options, context);
 
   const reports: Partial<Record<Method, MethodReport>> = {};

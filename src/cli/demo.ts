@@ -4,7 +4,8 @@ import { completeDocument } from "../engine/complete.ts";
 import type { Method } from "../engine/decoding/method.ts";
 import { greedy } from "../engine/decoding/sampling.ts";
 import { acceptanceByDepth, tau, tokensPerSecond } from "../engine/decoding/statistics.ts";
-import { type DecodingSession, Engine } from "../engine/engine.ts";
+import type { DecodingSession } from "../engine/decodingSession.ts";
+import { Engine } from "../engine/engine.ts";
 import { defaultModelName, packageRoot } from "../engine/model/catalogue.ts";
 import { median } from "./benchReport.ts";
 import type { CommandContext } from "./command.ts";
@@ -33,7 +34,7 @@ async function demo(context: CommandContext): Promise<void> {
     onProgress: progress,
     onNote: note,
   });
-  const engine = await Engine.load({ path, progress, signal });
+  const engine = await Engine.load({ path, progress, signal, device: "auto", sessions: 2, onNote: note });
   const method: Method = engine.headKinds.includes("jakiro") ? "jakiro" : "auto";
   const plain = await engine.session("plain");
   const drafting = await engine.session(method);

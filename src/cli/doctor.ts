@@ -1,18 +1,28 @@
 import { diagnose, findModels } from "../engine/diagnosis.ts";
+import type { Engine } from "../engine/engine.ts";
 import { defaultModelName } from "../engine/model/catalogue.ts";
 import type { DoctorOptions } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import { doctorText } from "./doctorText.ts";
 import { loadEngine } from "./engineOptions.ts";
 
-export async function runDoctor({ json }: DoctorOptions, context: CommandContext): Promise<void> {
+export async function runDoctor(options: DoctorOptions, context: CommandContext): Promise<void> {
   const installed = (await findModels()).filter(({ state }) => state === "installed");
   const subject = installed.find(({ name }) => name === defaultModelName) ?? installed[0];
-  const engine =
-    subject === undefined
-      ? undefined
-      : await loadEngine({ model: subject.name, head: undefined, device: "cpu", weights: "int8" }, context);
-  const diagnosis = await diagnose(engine);
+  const engines = subject === undefined ? [] : await loadEverywhere(subject.name, options, context);
+  const diagnosis = await diagnose(engines, options);
   context.signal.throwIfAborted();
-  context.print(json ? `${JSON.stringify(diagnosis, null, 2)}\n` : doctorText(diagnosis));
+  context.print(options.json ? `${JSON.stringify(diagnosis, null, 2)}\n` : doctorText(diagnosis));
+}
+
+/** The model where the options say, and on the processor beside a GPU: what each costs is worth comparing. */
+async function loadEverywhere(
+  model: string,
+  { device, adapter }: DoctorOptions,
+  context: CommandContext,
+): Promise<Engine[]> {
+  const load = (where: DoctorOptions["device"]) =>
+    loadEngine({ model, head: undefined, device: where, adapter, weights: "int8" }, context);
+  const first = await load(device);
+  return first.device === "gpu" ? [first, await load("cpu")] : [first];
 }

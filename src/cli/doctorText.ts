@@ -5,18 +5,30 @@ import { defaultModelName } from "../engine/model/catalogue.ts";
 import { formatTable } from "./table.ts";
 
 /** The diagnosis for a person to read. */
-export function doctorText({ machine, device, adapters, folders, models, costs, settings }: Diagnosis): string {
+export function doctorText(diagnosis: Diagnosis): string {
+  const { machine, folders, models, costs, settings } = diagnosis;
   const sections = [
-    section("Machine", [
-      ...machineRows(machine),
-      ["adapters", `${adapters.usable.join(", ") || "none"}: ${adapters.reason}`],
-      ["device", device],
-    ]),
+    section("Machine", machineRows(machine)),
+    section("Device", deviceRows(diagnosis)),
     section("Models", [...models.map(modelRow), ["folder", folders.models], ["cache", folders.cache]]),
-    ...(costs === null ? [missingModel()] : [costsSection(costs)]),
+    ...(costs.length === 0 ? [missingModel()] : costs.map(costsSection)),
     ...(settings === null ? [] : [settingsSection(settings)]),
   ];
   return sections.join("\n");
+}
+
+const deviceNames = { cpu: "processor", gpu: "GPU" } as const;
+
+function deviceRows({ device, deviceReason, adapters }: Diagnosis): string[][] {
+  const rows = adapters.map(({ name, backend, driver, abilities, reason }) => {
+    const { f16, subgroups, timestamps } = abilities;
+    const features = Object.entries({ f16, subgroups, timestamps }).flatMap(([key, has]) => (has ? [key] : []));
+    return [
+      "adapter",
+      `${name} (${backend}, ${driver || "unknown driver"}; ${features.join(", ") || "core"}): ${reason}`,
+    ];
+  });
+  return [["used", `${deviceNames[device]}: ${deviceReason}`], ...(rows.length > 0 ? rows : [["adapters", "none"]])];
 }
 
 function section(title: string, rows: readonly (readonly string[])[]): string {
@@ -48,7 +60,7 @@ function missingModel(): string {
   return `Costs\n  No model is installed, so nothing was measured; get one with \`jakiro models get ${defaultModelName}\`.\n`;
 }
 
-function costsSection({ model, loadMs, verify, draft }: Costs): string {
+function costsSection({ device, model, loadMs, verify, draft }: Costs): string {
   const one = verify[0]!.ms;
   const rows = [
     ["rows", ...verify.map(({ rows }) => String(rows))],
@@ -59,7 +71,8 @@ function costsSection({ model, loadMs, verify, draft }: Costs): string {
     ({ head, firstMs, laterMs }) =>
       `  ${head} head: ${firstMs.toFixed(1)} ms a round's first draft forward, ${laterMs.toFixed(1)} ms each later one\n`,
   );
-  const title = `Costs of ${model} (loaded in ${(loadMs / 1000).toFixed(1)} s), verification by rows`;
+  const where = `${model} on the ${deviceNames[device]}`;
+  const title = `Costs of ${where} (loaded in ${(loadMs / 1000).toFixed(1)} s), verification by rows`;
   return `${section(title, rows)}${drafts.join("")}`;
 }
 

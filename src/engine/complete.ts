@@ -7,7 +7,8 @@ import type { StopRuleName } from "./completion/stopRules.ts";
 import type { DecodeRequest, FinishReason } from "./decoding/decoder.ts";
 import type { SamplingOptions } from "./decoding/sampling.ts";
 import { DecodingStatistics } from "./decoding/statistics.ts";
-import type { DecodingSession, Engine } from "./engine.ts";
+import type { DecodingSession } from "./decodingSession.ts";
+import type { Engine } from "./engine.ts";
 
 /** A place in a document. */
 export interface DocumentRequest {

@@ -1,4 +1,5 @@
 import { CostModel } from "./decoding/costModel.ts";
+import { type DeviceDiagnosis, type DeviceWish, diagnoseDevices } from "./deviceDiagnosis.ts";
 import type { Engine } from "./engine.ts";
 import { type Expectation, expectFromHead, expectFromLookup } from "./expectations.ts";
 import { describeMachine, type Machine } from "./machine.ts";
@@ -16,8 +17,9 @@ export interface FoundModel {
   readonly heads: readonly HeadKind[];
 }
 
-/** Times of one forward, in ms, on this machine, measured when the model was loaded. */
+/** Times of one forward, in ms, on one device of this machine, measured when the model was loaded. */
 export interface Costs {
+  readonly device: "cpu" | "gpu";
   readonly model: string;
   readonly loadMs: number;
   readonly verify: readonly { readonly rows: number; readonly ms: number }[];
@@ -35,31 +37,29 @@ export interface Settings {
 }
 
 /** What runs on this machine, what it costs, and which settings follow. */
-export interface Diagnosis {
+export interface Diagnosis extends DeviceDiagnosis {
   readonly machine: Machine;
-  readonly device: "cpu";
-  /** Graphics adapters that could run a model here, and why there are none. */
-  readonly adapters: { readonly usable: readonly string[]; readonly reason: string };
   readonly folders: { readonly models: string; readonly cache: string };
   readonly models: readonly FoundModel[];
-  /** Null where no model is loaded. */
-  readonly costs: Costs | null;
+  /** By device, the one the model runs on first; none where no model is loaded. */
+  readonly costs: readonly Costs[];
+  /** They follow from the costs of the device the model runs on. */
   readonly settings: Settings | null;
 }
 
 const typicalAcceptance = [0.3, 0.5, 0.7, 0.9];
 
-/** @param engine what to tell the costs of */
-export async function diagnose(engine: Engine | undefined): Promise<Diagnosis> {
-  const costs = engine === undefined ? null : await costsOf(engine);
+/** @param engines what to tell the costs of: the first one decodes, others stand for other devices */
+export async function diagnose(engines: readonly Engine[], wish: DeviceWish): Promise<Diagnosis> {
+  const costs: Costs[] = [];
+  for (const engine of engines) costs.push(await costsOf(engine));
   return {
     machine: describeMachine(),
-    device: "cpu",
-    adapters: { usable: [], reason: "this version of Jakiro runs on the CPU alone and looks for no graphics adapter" },
+    ...(await diagnoseDevices(engines[0], wish)),
     folders: { models: modelsDirectory(), cache: cacheDirectory() },
     models: await findModels(),
     costs,
-    settings: costs === null ? null : settingsFrom(costs),
+    settings: costs[0] === undefined ? null : settingsFrom(costs[0]),
   };
 }
 
@@ -75,7 +75,8 @@ async function findModel(model: CatalogueModel): Promise<FoundModel> {
 
 async function costsOf(engine: Engine): Promise<Costs> {
   const draft = await Promise.all(engine.headKinds.map((kind) => draftCost(engine, kind)));
-  return { model: engine.modelName, loadMs: engine.loadMs, verify: engine.verifyCosts, draft };
+  const { device, modelName: model, loadMs, verifyCosts: verify } = engine;
+  return { device, model, loadMs, verify, draft };
 }
 
 async function draftCost(engine: Engine, head: HeadKind): Promise<Costs["draft"][number]> {

@@ -3,27 +3,23 @@ import { join } from "node:path";
 import calibrationText from "../../models/calibration.txt";
 import { chooseTemplate, type FimTemplate } from "./completion/fimTemplates.ts";
 import { decodingThreads } from "./cpu/cores.ts";
-import { CpuHead } from "./cpu/cpuHead.ts";
-import { CpuTarget } from "./cpu/cpuTarget.ts";
-import { packHead } from "./cpu/packHead.ts";
 import type { WeightFormat } from "./cpu/packMatrix.ts";
-import { packTarget } from "./cpu/packTarget.ts";
+import { type PackedTarget, packTarget } from "./cpu/packTarget.ts";
 import { decodeSmoothing } from "./cpu/smoothingFile.ts";
-import { CostModel, type MeasuredCosts } from "./decoding/costModel.ts";
-import { type DecodeRequest, type DecodeResult, decode, type PrefillRequest, prefill } from "./decoding/decoder.ts";
-import type { DraftHead } from "./decoding/draftHead.ts";
+import type { MeasuredCosts } from "./decoding/costModel.ts";
 import type { Method } from "./decoding/method.ts";
-import { Strategy, type TreeSizes } from "./decoding/strategy.ts";
+import type { TreeSizes } from "./decoding/strategy.ts";
 import type { TargetSequence } from "./decoding/target.ts";
-import { JakiroError } from "./errors.ts";
-import { measureDraft, measuredCosts, measureVerification } from "./measure.ts";
-import { type CatalogueModel, catalogue, packageRoot, shippedHeads } from "./model/catalogue.ts";
+import { DecodingSession } from "./decodingSession.ts";
+import { findHeads } from "./heads.ts";
+import { type GpuAccess, loadersOf } from "./loaders.ts";
+import { catalogue, packageRoot } from "./model/catalogue.ts";
 import type { Checkpoint } from "./model/checkpoint.ts";
-import { HeadFile } from "./model/headFile.ts";
 import { type HeadKind, headKinds } from "./model/headKinds.ts";
 import { loadTokenizer, openCheckpoint } from "./model/open.ts";
 import { cacheDirectory } from "./model/paths.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
+import { type DeviceChoice, Placement } from "./placement.ts";
 import type { ProgressListener } from "./progress.ts";
 import { SuffixBudget } from "./suffixBudget.ts";
 
@@ -33,41 +29,51 @@ export interface EngineOptions {
   /** A head's folder, "none", or the heads that ship with the model (default). */
   readonly head?: string;
   readonly format?: WeightFormat;
+  /** The processor where absent. */
+  readonly device?: DeviceChoice;
+  /** Part of the name of the GPU to use; where absent, the best one that is none in software. */
+  readonly adapter?: string;
   readonly threads?: number;
-  /** Longest context, in tokens; the model's own limit applies as well. */
+  /** Longest context, in tokens; the model's own limit and the GPU's apply as well. */
   readonly capacity?: number;
+  /** Most sessions at a time: a GPU makes room for so many. */
+  readonly sessions?: number;
   readonly progress?: ProgressListener;
   /** Told in one sentence what a user should know though nothing failed. */
   readonly onNote?: (note: string) => void;
+  /** Called whenever the model has moved to another device. */
+  readonly onMove?: () => void;
   /** Ends the loading with the signal's reason, between two layers where the model is being packed. */
   readonly signal?: AbortSignal;
+  /** How GPUs are come by, where not from the system. */
+  readonly gpuAccess?: GpuAccess;
+  /** Milliseconds from any fixed moment on, for the wait until a lost GPU is tried again. */
+  readonly now?: () => number;
 }
 
 /** Keys and values take 49 KB a token for the default model: 200 MB at this length. */
 const defaultCapacity = 4096;
+const defaultSessions = 3;
 
 /** A loaded model with all that decodes from it. One engine serves any number of decoding sessions, one forward at a time. */
 export class Engine {
-  private readonly heads = new Map<HeadKind, Promise<{ shared: CpuHead; draft: readonly number[] }>>();
   private readonly suffixBudget: SuffixBudget;
 
   private constructor(
-    readonly options: EngineOptions,
     readonly checkpoint: Checkpoint,
     readonly tokenizer: Tokenizer,
     /** The model's infilling format; undefined where it can only go on from the prefix. */
     readonly template: FimTemplate | undefined,
     /** Catalogue name, or the path as given. */
     readonly modelName: string,
-    private readonly target: CpuTarget,
-    private readonly headFolders: ReadonlyMap<HeadKind, string>,
-    /** Milliseconds of a verification by rows, measured at load. */
-    readonly verifyCosts: MeasuredCosts["verify"],
+    private readonly placement: Placement,
+    readonly headKinds: readonly HeadKind[],
     readonly loadMs: number,
   ) {
-    this.suffixBudget = new SuffixBudget(verifyCosts);
+    this.suffixBudget = new SuffixBudget(placement.current.verifyCosts);
   }
 
+  /** Throws JakiroError("model") for a model that cannot be used, and where the GPU must be used and cannot. */
   static async load(options: EngineOptions): Promise<Engine> {
     const checkpoint = openCheckpoint(options.path);
     try {
@@ -80,46 +86,57 @@ export class Engine {
 
   private static async loadFrom(checkpoint: Checkpoint, options: EngineOptions): Promise<Engine> {
     const start = performance.now();
-    const threads = options.threads ?? decodingThreads();
+    const { onNote = () => undefined, onMove, signal, now } = options;
+    const { threads = decodingThreads(), capacity = defaultCapacity, sessions = defaultSessions } = options;
     const tokenizer = loadTokenizer(options.path);
     const hash = await checkpoint.contentHash();
     const known = catalogue.find((model) => model.sha256 === hash);
-    const headsRoot = known === undefined ? undefined : join(packageRoot(), known.heads);
-    const headFolders = findHeads(options.head, known, checkpoint);
-    const smoothingPath = headsRoot === undefined ? undefined : join(headsRoot, "smoothing.safetensors");
+    const modelName = known?.name ?? options.path;
+    const folders = findHeads(options.head, known, checkpoint);
+    const smoothing = known === undefined ? undefined : join(packageRoot(), known.heads, "smoothing.safetensors");
     const format = options.format ?? "int8";
-    if (format === "int4")
-      options.onNote?.("4-bit weights: half the memory, but the model writes less well than with 8 bits.");
-    const packed = await packTarget({
+    if (format === "int4") onNote("4-bit weights: half the memory, but the model writes less well than with 8 bits.");
+    let packed: Promise<PackedTarget> | undefined;
+    const loaders = loadersOf({
       checkpoint,
+      // A GPU that cannot be used is to be refused before the model was packed for it.
+      packed: () => (packed ??= pack(checkpoint, tokenizer, format, smoothing, threads, options)),
       format,
-      root: packedDirectory(),
-      ...(smoothingPath !== undefined && existsSync(smoothingPath)
-        ? { smoothing: decodeSmoothing(smoothingPath) }
-        : {}),
-      calibrationTokens: tokenizer.encode(calibrationText),
       threads,
-      progress: (done, total) => {
-        options.signal?.throwIfAborted();
-        options.progress?.({ stage: "Preparing the model", done, total, unit: "items" });
-      },
+      room: { capacity: Math.min(capacity, checkpoint.config.contextLength), sequences: sessions },
+      folders,
+      modelName,
+      root: packedDirectory(),
+      onNote,
+      adapter: options.adapter,
+      gpuAccess: options.gpuAccess,
+      progress: options.progress,
+      signal,
     });
-    options.signal?.throwIfAborted();
-    const target = await CpuTarget.load(checkpoint, packed, threads);
-    const verifyCosts = await measure(target, options);
-    const name = known?.name ?? options.path;
-    const loadMs = performance.now() - start;
+    const placement = await Placement.choose(options.device ?? "cpu", loaders, { onNote, onMove, signal, now });
     const template = chooseTemplate(tokenizer);
-    return new Engine(options, checkpoint, tokenizer, template, name, target, headFolders, verifyCosts, loadMs);
+    const kinds = headKinds.filter((kind) => folders.has(kind));
+    return new Engine(checkpoint, tokenizer, template, modelName, placement, kinds, performance.now() - start);
   }
 
-  get device(): "cpu" {
-    return "cpu";
+  /** Where the model runs at the moment. */
+  get device(): "cpu" | "gpu" {
+    return this.placement.current.device;
+  }
+
+  /** The GPU's name; undefined on the processor. */
+  get adapter(): string | undefined {
+    return this.placement.current.adapter;
+  }
+
+  /** Why it runs on the processor though a GPU would do as well, in one sentence. */
+  get deviceReason(): string | undefined {
+    return this.placement.reason;
   }
 
   /** Most tokens of one sequence, prompt included. */
   get capacity(): number {
-    return Math.min(this.options.capacity ?? defaultCapacity, this.checkpoint.config.contextLength);
+    return this.placement.capacity;
   }
 
   /** Most tokens of a prompt after the cursor: what prefills take now leaves time for no more. */
@@ -127,113 +144,31 @@ export class Engine {
     return this.suffixBudget.tokens;
   }
 
-  get headKinds(): readonly HeadKind[] {
-    return headKinds.filter((kind) => this.headFolders.has(kind));
+  /** Milliseconds of a verification by rows, measured on the device it runs on. */
+  get verifyCosts(): MeasuredCosts["verify"] {
+    return this.placement.current.verifyCosts;
   }
 
   /** A sequence with its own KV cache that decodes by one method. Throws JakiroError("model") where the method's head is missing. */
-  async session(method: Method, sizes: TreeSizes = {}): Promise<DecodingSession> {
-    const kind = method === "auto" ? this.headKinds[0] : headOf(method);
-    const loaded = kind === undefined ? undefined : await this.head(kind);
-    const head: DraftHead | undefined = loaded?.shared.sequence();
-    const sequence = this.target.sequence(this.capacity);
-    const cost = () => new CostModel(measuredCosts(this.verifyCosts, loaded?.draft ?? []));
-    return new DecodingSession(
-      sequence,
-      () => new Strategy({ method, cost: cost(), sizes, head }),
-      (rows, ms) => this.suffixBudget.observe(rows, ms),
-    );
+  session(method: Method, sizes: TreeSizes = {}): Promise<DecodingSession> {
+    const head = method === "auto" ? this.headKinds[0] : headKinds.find((kind) => kind === method);
+    const onPrefillForward = (rows: number, milliseconds: number) => this.suffixBudget.observe(rows, milliseconds);
+    return DecodingSession.open(this.placement, { method, sizes, head, onPrefillForward });
   }
 
   /** A sequence of the target alone, for teacher-forced logits. */
   sequence(capacity: number): TargetSequence {
-    return this.target.sequence(capacity);
+    return this.placement.current.target.sequence(capacity);
   }
 
   /** Milliseconds of a round's first draft forward and of each later one, measured when the head was loaded. */
   async draftCosts(kind: HeadKind): Promise<readonly number[]> {
-    return (await this.head(kind)).draft;
+    return (await this.placement.current.heads.get(kind)).costs;
   }
 
   async release(): Promise<void> {
-    await this.target.release();
-    for (const head of this.heads.values()) await (await head).shared.release();
+    await this.placement.releaseAll();
     this.checkpoint.close();
-  }
-
-  private head(kind: HeadKind): Promise<{ shared: CpuHead; draft: readonly number[] }> {
-    const known = this.heads.get(kind);
-    if (known !== undefined) return known;
-    const loading = this.loadHead(kind);
-    this.heads.set(kind, loading);
-    loading.catch(() => this.heads.delete(kind));
-    return loading;
-  }
-
-  private async loadHead(kind: HeadKind): Promise<{ shared: CpuHead; draft: readonly number[] }> {
-    const folder = this.headFolders.get(kind);
-    if (folder === undefined) {
-      throw new JakiroError(
-        "model",
-        `There is no ${kind} head for ${this.modelName}; name one with --head, or choose another method.`,
-      );
-    }
-    const file = HeadFile.open(folder, this.checkpoint.config);
-    const { packed: target, featureSmoothing } = this.target;
-    const { targetHash = target.source, smoothingHash = target.smoothingHash } = file.config;
-    if (targetHash !== target.source || smoothingHash !== target.smoothingHash) {
-      this.options.onNote?.(
-        `The ${kind} head ${folder} was trained on other weights: it will draft less well, not wrongly.`,
-      );
-    }
-    const packed = await packHead({
-      file,
-      checkpoint: this.checkpoint,
-      target,
-      featureSmoothing,
-      format: "int8",
-      root: packedDirectory(),
-    });
-    const shared = await CpuHead.load(packed, this.target, this.options.threads ?? decodingThreads());
-    return { shared, draft: await measureDraft(shared.sequence()) };
-  }
-}
-
-/** One text being decoded, again and again with changes: what its KV cache already holds is not computed anew. */
-export class DecodingSession {
-  private strategy: Strategy;
-
-  constructor(
-    private readonly sequence: TargetSequence,
-    private readonly makeStrategy: () => Strategy,
-    private readonly onPrefillForward: Required<PrefillRequest>["onPrefillForward"],
-  ) {
-    this.strategy = makeStrategy();
-  }
-
-  get capacity(): number {
-    return this.sequence.capacity;
-  }
-
-  /** What the KV cache holds. */
-  get tokens(): readonly number[] {
-    return this.sequence.tokens;
-  }
-
-  decode(request: DecodeRequest): Promise<DecodeResult> {
-    return decode(this.sequence, this.strategy, { onPrefillForward: this.onPrefillForward, ...request });
-  }
-
-  /** Reads a prompt into the KV cache; ended by its signal, it keeps what was read until then. */
-  prefill(request: PrefillRequest): Promise<void> {
-    return prefill(this.sequence, this.strategy, { onPrefillForward: this.onPrefillForward, ...request });
-  }
-
-  /** Forgets KV cache, draft history, acceptance statistics and observed costs, as if newly made. */
-  reset(): void {
-    this.sequence.trim(0);
-    this.strategy.reset();
-    this.strategy = this.makeStrategy();
   }
 }
 
@@ -241,28 +176,27 @@ export function packedDirectory(): string {
   return join(cacheDirectory(), "packed");
 }
 
-/** Times the target on this machine; one that is given up is released. */
-async function measure(target: CpuTarget, { capacity, signal }: EngineOptions): Promise<MeasuredCosts["verify"]> {
-  try {
-    return await measureVerification(target.sequence(capacity ?? defaultCapacity), signal);
-  } catch (error) {
-    await target.release();
-    throw error;
-  }
-}
-
-function headOf(method: Method): HeadKind | undefined {
-  return headKinds.find((kind) => kind === method);
-}
-
-/** Folders of the heads to use, by kind. */
-function findHeads(
-  choice: string | undefined,
-  known: CatalogueModel | undefined,
+/** @param smoothing file of the divisors that ship with the model; undefined for other models */
+async function pack(
   checkpoint: Checkpoint,
-): ReadonlyMap<HeadKind, string> {
-  if (choice === "none") return new Map();
-  if (choice !== undefined) return new Map([[HeadFile.open(choice, checkpoint.config).config.kind, choice]]);
-  if (known === undefined) return new Map();
-  return new Map(shippedHeads(known).map((kind) => [kind, join(packageRoot(), known.heads, kind)]));
+  tokenizer: Tokenizer,
+  format: WeightFormat,
+  smoothing: string | undefined,
+  threads: number,
+  { progress, signal }: EngineOptions,
+): Promise<PackedTarget> {
+  const packed = await packTarget({
+    checkpoint,
+    format,
+    root: packedDirectory(),
+    ...(smoothing !== undefined && existsSync(smoothing) ? { smoothing: decodeSmoothing(smoothing) } : {}),
+    calibrationTokens: tokenizer.encode(calibrationText),
+    threads,
+    progress: (done, total) => {
+      signal?.throwIfAborted();
+      progress?.({ stage: "Preparing the model", done, total, unit: "items" });
+    },
+  });
+  signal?.throwIfAborted();
+  return packed;
 }

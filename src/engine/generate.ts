@@ -7,7 +7,8 @@ import { lineComment } from "./completion/languages.ts";
 import { isBlank } from "./completion/lines.ts";
 import type { Note } from "./completion/notes.ts";
 import { packPrompt } from "./completion/prompt.ts";
-import type { DecodingSession, Engine } from "./engine.ts";
+import type { DecodingSession } from "./decodingSession.ts";
+import type { Engine } from "./engine.ts";
 import { chatTemplateOf } from "./model/chatTemplate.ts";
 
 /** Code asked for in words, to stand at a place of a document or instead of a part of it. */

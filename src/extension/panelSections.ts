@@ -167,7 +167,8 @@ function engine(state: ConnectionState, l10n: Localizer): string {
       const { model } = state;
       return `<dl>${[
         [l10n.t("model"), model.name],
-        [l10n.t("device"), model.device === "gpu" ? l10n.t("graphics card") : l10n.t("processor")],
+        [l10n.t("device"), model.device === "gpu" ? (model.adapter ?? l10n.t("graphics card")) : l10n.t("processor")],
+        ...(model.deviceReason === undefined ? [] : [[l10n.t("why not the graphics card"), model.deviceReason]]),
         [l10n.t("draft heads"), model.heads.join(", ") || l10n.t("none: drafts come from earlier text alone")],
         [l10n.t("memory"), sizeText(model.residentBytes)],
         [l10n.t("loaded in"), durationText(model.loadMs)],

@@ -127,14 +127,20 @@ function spokenRate({ tokensPerSecond, tau }: Figures, l10n: Localizer): string 
   return l10n.t("{0} tokens per second, {1} tokens per pass", rateText(tokensPerSecond), rateText(tau));
 }
 
+/** Where the model runs; on the processor, why it is not on a GPU where that was to be tried. */
+function deviceText({ device, adapter, deviceReason }: Ready["model"], l10n: Localizer): string {
+  if (device === "gpu")
+    return adapter === undefined ? l10n.t("on the graphics card") : l10n.t("on the graphics card {0}", adapter);
+  return deviceReason === undefined ? l10n.t("on the processor") : l10n.t("on the processor ({0})", deviceReason);
+}
+
 function readyTooltip({ model }: Ready, figures: Figures | undefined, l10n: Localizer): string[] {
-  const device = model.device === "gpu" ? l10n.t("on the graphics card") : l10n.t("on the processor");
   const heads = model.heads.length > 0 ? model.heads.join(", ") : undefined;
   const drafts =
     heads === undefined
       ? l10n.t("no draft head: drafts come from earlier text alone")
       : l10n.t("draft head: {0}", heads);
-  const title = `${bold(model.name)} ${device}, ${escapeMarkdown(drafts)}`;
+  const title = `${bold(model.name)} ${escapeMarkdown(deviceText(model, l10n))}, ${escapeMarkdown(drafts)}`;
   if (figures === undefined) {
     const plain = rateText(model.plainTokensPerSecond);
     return [title, l10n.t("Nothing was suggested yet. Plain decoding measured at load: {0} tokens per second.", plain)];

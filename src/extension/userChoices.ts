@@ -5,7 +5,7 @@ import type { LogSink } from "./engineLog.ts";
 import type { ModelSettings } from "./selectModel.ts";
 
 /** Settings that the engine process depends on. All have application scope: no workspace and no remote can set them. */
-const engineKeys = ["model", "head", "device", "engine.idleMinutes"];
+const engineKeys = ["model", "head", "device", "gpuAdapter", "engine.idleMinutes"];
 
 const defaultIdleMinutes = 10;
 
@@ -51,12 +51,14 @@ export class UserChoices implements ModelSettings {
   async engineConfiguration(log: Pick<LogSink, "info">): Promise<EngineConfiguration> {
     const head = vscode.workspace.isTrusted ? textOf("head") : "";
     const modelPath = await this.modelPath(log);
+    const gpuAdapter = textOf("gpuAdapter");
     const minutes = settings().get<unknown>("engine.idleMinutes");
     return {
       device: deviceOf(settings().get<unknown>("device")),
       idleMinutes: typeof minutes === "number" && minutes >= 0 ? minutes : defaultIdleMinutes,
       ...(modelPath === undefined ? {} : { modelPath }),
       ...(head === "" ? {} : { head }),
+      ...(gpuAdapter === "" ? {} : { gpuAdapter }),
     };
   }
 

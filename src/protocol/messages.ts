@@ -54,6 +54,8 @@ export interface EngineConfiguration {
   /** A head's folder or "none"; absent for the heads that ship with the model. */
   readonly head?: string;
   readonly device: Device;
+  /** Part of the name of the GPU to use; absent for the best one that is none in software. */
+  readonly gpuAdapter?: string;
   /** Minutes without a request after which the weights are released; 0 keeps them. */
   readonly idleMinutes: number;
 }
@@ -63,6 +65,10 @@ export interface ModelDescription {
   /** Catalogue name or file name. */
   readonly name: string;
   readonly device: "cpu" | "gpu";
+  /** The GPU's name; absent on the processor. */
+  readonly adapter?: string;
+  /** Why it runs on the processor though a GPU would do as well, in one sentence. */
+  readonly deviceReason?: string;
   /** Heads that draft for it; none: drafts come from earlier text alone. */
   readonly heads: readonly string[];
   /** It reads text after the cursor. */

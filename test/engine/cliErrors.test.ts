@@ -38,7 +38,12 @@ describe("jakiro refuses", function () {
     ["an option out of range", 2, ["complete", source, ...cursor, "--top-p", "1.5"], /--top-p 1\.5: expects/],
     ["an unknown method", 2, ["bench", "--suite", suite, "--methods", "plain,magic"], /jakiro-star, eagle, lookup/],
     ["a missing position", 2, ["complete", source, "--line", "0"], /--character C is missing/],
-    ["the GPU", 2, ["complete", source, ...cursor, "--device", "gpu"], /runs on the CPU/],
+    [
+      "a GPU that is not there",
+      4,
+      ["complete", source, ...cursor, ...tiny, "--device", "gpu", "--adapter", "Voodoo 2"],
+      /no GPU called "Voodoo 2" .*Choose auto or cpu/,
+    ],
     ["a file that is not there", 3, ["complete", `${source}.gone`, ...cursor], /does not exist/],
     ["a directory", 3, ["complete", scratch.path, ...cursor], /it is a directory/],
     ["a binary file", 3, ["complete", put("b.bin", Uint8Array.of(1, 0, 2)), ...cursor], /binary file/],

@@ -13,7 +13,8 @@ export interface CliResult {
 }
 
 export interface CliOptions {
-  readonly env?: Readonly<Record<string, string>>;
+  /** Undefined removes a variable. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Undefined leaves standard input open and silent. */
   readonly input?: string | Uint8Array;
   readonly onStart?: (child: ChildProcess) => void;

@@ -69,4 +69,8 @@ export class WatchedSequence implements TargetSequence {
   trim(length: number): void {
     this.inner.trim(length);
   }
+
+  release(): void {
+    this.inner.release();
+  }
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { CpuHead } from "../../src/engine/cpu/cpuHead.ts";
 import { packHead } from "../../src/engine/cpu/packHead.ts";
+import { featureSmoothing } from "../../src/engine/cpu/packTarget.ts";
 import { decode } from "../../src/engine/decoding/decoder.ts";
 import type { DraftHead } from "../../src/engine/decoding/draftHead.ts";
 import type { Method } from "../../src/engine/decoding/method.ts";
@@ -43,7 +44,7 @@ function untrained(kind: HeadKind) {
       file: HeadFile.open(path, checkpoint.config),
       checkpoint,
       target: target.packed,
-      featureSmoothing: target.featureSmoothing,
+      featureSmoothing: featureSmoothing(target.packed),
       format: "int8",
       root: folder,
     });

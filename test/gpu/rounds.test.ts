@@ -45,7 +45,7 @@ describe("rounds on the device", function () {
     const file = HeadFile.open(path, scratch.checkpoint.config);
     const regionSlots = capacity + headScratchSlots(shape);
     const options = { regionSlots, sequences: shape.sequences, outputs: shape.sequences * shape.branching };
-    return GpuHead.load(gpu.surroundings, file, scratch.target.featureSmoothing, options);
+    return GpuHead.load(gpu.surroundings, file, featureSmoothing(scratch.target.packed), options);
   }
 
   async function sequenceOf(kind: HeadKind | "plain"): Promise<GpuDecodingSequence> {

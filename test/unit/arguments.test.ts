@@ -29,6 +29,7 @@ const defaults: CompleteOptions = {
   model: "qwen2.5-coder-0.5b-instruct",
   head: undefined,
   device: "auto",
+  adapter: undefined,
   weights: "int8",
   raw: false,
   json: false,
@@ -140,12 +141,18 @@ describe("arguments of the other commands", () => {
       model: defaults.model,
       head: undefined,
       device: "auto",
+      adapter: undefined,
       weights: "int8",
     });
   });
 
   it("parses doctor and models", () => {
-    assert.deepEqual(parseDoctor(["--json"]), { json: true });
+    assert.deepEqual(parseDoctor(["--json"]), { json: true, device: "auto", adapter: undefined });
+    assert.deepEqual(parseDoctor(["--device", "gpu", "--adapter", "RTX"]), {
+      json: false,
+      device: "gpu",
+      adapter: "RTX",
+    });
     assert.deepEqual(parseModels(["list"]), { action: "list", json: false });
     assert.deepEqual(parseModels(["get", "x"]), { action: "get", name: "x", sources: ["hugging-face"] });
     const both = parseModels(["get", "x", "--source", "package-mirror,hugging-face"]);

@@ -1,19 +1,17 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import type { ForwardResult, LogitsMode, TargetSequence, TokenRows } from "../decoding/target.ts";
+import type { ForwardResult, LogitsMode, Target, TargetSequence, TokenRows } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
 import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
+import { embeddingRows } from "./embeddingRows.ts";
 import { KvCache } from "./kvCache.ts";
 import type { PackedTarget } from "./packTarget.ts";
 import { RotaryTable } from "./rotary.ts";
 import { floatTensor, integerTensor, openSession } from "./session.ts";
-import { decodeSmoothing } from "./smoothingFile.ts";
 import { bodyNames, lmHeadNames } from "./targetGraph.ts";
 import { rowDepths, treeBias } from "./treeMask.ts";
 
 /** The target model on the CPU: two sessions that all sequences share. */
-export class CpuTarget {
+export class CpuTarget implements Target {
   readonly rotary: RotaryTable;
 
   private constructor(
@@ -31,12 +29,6 @@ export class CpuTarget {
     return new CpuTarget(checkpoint, packed, body, lmHead);
   }
 
-  /** Divisors that bring features to one size, [hidden]; undefined where the pack has none (float32). */
-  get featureSmoothing(): Float32Array | undefined {
-    const path = join(this.packed.directory, "smoothing.safetensors");
-    return existsSync(path) ? decodeSmoothing(path).lmHead : undefined;
-  }
-
   /** A fresh sequence of at most `capacity` tokens. */
   sequence(capacity: number): CpuSequence {
     return new CpuSequence(this, Math.min(capacity, this.checkpoint.config.contextLength));
@@ -44,12 +36,7 @@ export class CpuTarget {
 
   /** Embeddings of these tokens, [tokens.length, hidden]. */
   embed(tokens: ArrayLike<number>): Float32Array {
-    const { hidden } = this.checkpoint.config;
-    const rows = new Float32Array(tokens.length * hidden);
-    for (let row = 0; row < tokens.length; row++) {
-      this.checkpoint.readRows("embedding", tokens[row]!, 1, rows.subarray(row * hidden, (row + 1) * hidden));
-    }
-    return rows;
+    return embeddingRows(this.checkpoint, tokens);
   }
 
   async release(): Promise<void> {
@@ -135,6 +122,10 @@ export class CpuSequence implements TargetSequence {
     this.cache.trim(length);
     this.committed.length = Math.min(this.committed.length, length);
     this.pending = undefined;
+  }
+
+  release(): void {
+    this.trim(0);
   }
 
   /** Bits of the last forward's new keys and values, for tests of path independence. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import { Calibration } from "./calibrate.ts";
@@ -9,7 +9,7 @@ import type { PackedMatrix } from "./linear.ts";
 import { writeOnce } from "./packDirectory.ts";
 import { MatrixPacker, type WeightFormat } from "./packMatrix.ts";
 import { columnMaxima, divisors, type LayerSmoothing, layerSmoothing, type Smoothing } from "./smoothing.ts";
-import { encodeSmoothing } from "./smoothingFile.ts";
+import { decodeSmoothing, encodeSmoothing } from "./smoothingFile.ts";
 import { buildBody, buildLmHead, type PackedLayer } from "./targetGraph.ts";
 import { FileSink, packVector } from "./weightSink.ts";
 
@@ -81,6 +81,12 @@ export async function packTarget(request: PackRequest): Promise<PackedTarget> {
     weights: packed.weights,
     smoothingHash: packed.smoothingHash,
   };
+}
+
+/** Divisors that bring features to one size, [hidden]; undefined where the pack has none (float32). */
+export function featureSmoothing({ directory }: PackedTarget): Float32Array | undefined {
+  const path = join(directory, "smoothing.safetensors");
+  return existsSync(path) ? decodeSmoothing(path).lmHead : undefined;
 }
 
 async function writePack(

@@ -62,35 +62,49 @@ export interface DecodeResult {
   readonly candidates?: readonly number[];
 }
 
+/** A text as far as it is written: what `decode` goes on from, and what is left where a forward throws. */
+export class Writing {
+  /** Emitted tokens, an end token included. */
+  readonly tokens: number[] = [];
+  readonly statistics = new DecodingStatistics();
+  /** The most probable first tokens, once they are known and were asked for. */
+  candidates: readonly number[] | undefined;
+}
+
 /** Most rows of one prefill forward: bounds both the memory a forward takes and the wait for a cancellation. */
 export const prefillRows = 128;
 
 /**
  * Generates text: prefill, then rounds of draft, verify, accept. Plain decoding is the same loop with the root as its only row,
  * and both choose every token with the same function from the same bits, so that speculation changes no output.
+ * @param writing what an earlier call with this request had written on a device that was lost: it is gone on from there
  */
 export async function decode(
   sequence: TargetSequence,
   strategy: Strategy,
   request: DecodeRequest,
+  writing = new Writing(),
 ): Promise<DecodeResult> {
-  const { prompt, sampling, endTokens, signal, turn } = request;
+  const { sampling, endTokens, signal, turn } = request;
+  const { tokens, statistics } = writing;
+  const prompt = [...request.prompt, ...tokens];
   checkPrompt(sequence, prompt);
-  const statistics = new DecodingStatistics();
   const mode: LogitsMode = sampling.temperature > 0 ? "logits" : "argmax";
-  const emission = new Emission(request);
-  const { tokens } = emission;
-  let candidates: readonly number[] | undefined;
+  const emission = new Emission(request, tokens);
+  const isFirst = tokens.length === 0;
+  const firstToken = isFirst ? request.firstToken : undefined;
+  const wantedCandidates = isFirst ? request.candidates : undefined;
 
   // The last prompt token must run where its logits choose the first one of the text.
-  const mustRun = request.firstToken === undefined ? 1 : 0;
+  const mustRun = firstToken === undefined ? 1 : 0;
   const kept = Math.min(commonPrefix(sequence.tokens, prompt), prompt.length - mustRun);
   sequence.trim(kept);
   strategy.start(prompt, kept, request.known);
-  const read = await processPrompt(sequence, strategy, request, request.candidates === undefined ? mode : "logits");
+  const reading = { ...request, prompt };
+  const read = await processPrompt(sequence, strategy, reading, wantedCandidates === undefined ? mode : "logits");
   if (read === undefined) return finish("cancelled");
-  if (request.candidates !== undefined) candidates = mostProbable(read.last!.logits!, request.candidates);
-  let root = request.firstToken ?? choose(read.last!, 0, prompt.length);
+  if (wantedCandidates !== undefined) writing.candidates = mostProbable(read.last!.logits!, wantedCandidates);
+  let root = firstToken ?? choose(read.last!, 0, prompt.length);
   strategy.emitted(root);
   statistics.recordPrefill(read.milliseconds);
   let reason = emission.emit([root]).reason ?? outOfRoom();
@@ -142,6 +156,7 @@ export async function decode(
 
   function finish(finishReason: FinishReason): DecodeResult {
     statistics.finish();
+    const { candidates } = writing;
     const found = candidates === undefined ? {} : { candidates };
     return { tokens, finishReason, cachedTokens: kept, statistics, ...found };
   }

@@ -3,9 +3,11 @@ import type { DecodeRequest, FinishReason } from "./decoder.ts";
 
 /** The text of one request as it grows, and what ends it on the host's side. */
 export class Emission {
-  readonly tokens: number[] = [];
-
-  constructor(private readonly request: Pick<DecodeRequest, "endTokens" | "maxTokens" | "onTokens">) {}
+  /** @param tokens what is written already, which grows */
+  constructor(
+    private readonly request: Pick<DecodeRequest, "endTokens" | "maxTokens" | "onTokens">,
+    readonly tokens: number[] = [],
+  ) {}
 
   /** How many of the tokens are part of the text, and why it ends there. */
   emit(fresh: readonly number[]): { readonly count: number; readonly reason?: FinishReason } {

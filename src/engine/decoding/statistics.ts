@@ -93,10 +93,10 @@ export class DecodingStatistics {
     this.#start = clock();
   }
 
-  /** The prompt is processed and has yielded the first token. */
+  /** The prompt is processed and has yielded a token: the first one, unless a device was lost on the way and the text read again. */
   recordPrefill(promptMs: number): void {
-    this.timings.promptMs = promptMs;
-    this.timings.firstTokenMs = this.#clock() - this.#start;
+    this.timings.promptMs += promptMs;
+    if (this.counts.completionTokens === 0) this.timings.firstTokenMs = this.#clock() - this.#start;
     this.counts.completionTokens++;
   }
 

@@ -34,4 +34,21 @@ export interface TargetSequence {
   commit(rows: ArrayLike<number>): void;
   /** Forgets every committed token from `length` on. */
   trim(length: number): void;
+  /** Gives its room on the device back; it must not be used any more. */
+  release(): void;
+}
+
+/** A model on a device, shared by its sequences. */
+export interface Target {
+  /** A fresh sequence of at most `capacity` tokens. Throws JakiroError("model") where no room is left for one. */
+  sequence(capacity: number): TargetSequence;
+  release(): Promise<void>;
+}
+
+/**
+ * Thrown by forwards whose device cannot be used any more, with the reason as its message: all that it held is gone, and
+ * committed tokens have to be read again elsewhere.
+ */
+export class DeviceLostError extends Error {
+  override readonly name = "DeviceLostError";
 }

@@ -1,108 +1,84 @@
 import { JakiroError } from "../errors.ts";
-
-/** Which adapter to open. */
-export interface AdapterChoice {
-  /** A part of the adapter's name that the user set, without regard to case. */
-  readonly name?: string;
-  /** Software adapters are slower than the CPU engine: they serve tests alone. */
-  readonly allowSoftware?: boolean;
-}
-
-/** What a kernel may rely on beyond the core of WebGPU. */
-export interface DeviceAbilities {
-  readonly f16: boolean;
-  readonly subgroups: boolean;
-  readonly timestamps: boolean;
-}
+import type { Adapter, DeviceAbilities } from "./adapters.ts";
+import { dawn, firstLine } from "./dawn.ts";
 
 /** An opened WebGPU device. */
 export interface GpuDevice {
   readonly device: GPUDevice;
-  /** The adapter's own description, for people. */
+  /** The adapter's name, for people. */
   readonly name: string;
   readonly software: boolean;
   readonly abilities: DeviceAbilities;
 }
 
-/** Dawn blocks f16 on NVIDIA's Vulkan driver unless asked; the self-test decides whether it is right. */
-const enabledToggles = ["vulkan_enable_f16_on_nvidia"];
-/** Kernels check their own bounds, and buffers are written before they are read. */
-const deviceToggles = ["disable_robustness", "disable_workgroup_init", "disable_polyfills_on_integer_div_and_mod"];
 const wantedFeatures = ["shader-f16", "subgroups", "timestamp-query"] as const satisfies readonly GPUFeatureName[];
 
-let instance: Promise<GPU> | undefined;
-
-/** Dawn's entry point, one per process: the process cannot end by itself while one is referenced. */
-function dawn(): Promise<GPU> {
-  instance ??= import("webgpu").then(({ create, globals }) => {
-    Object.assign(globalThis, globals);
-    return create([`enable-dawn-features=${[...enabledToggles, ...deviceToggles].join(",")}`]);
-  });
-  return instance;
-}
+/** What of an adapter names it. */
+export type AdapterName = Pick<Adapter, "name" | "backend" | "software">;
 
 /**
- * Opens the adapter that the user named, else a discrete one, else an integrated one, with the limits and features it has.
- * Throws JakiroError("model") with the reason where none can be used.
+ * Opens an adapter with all the limits it has, and those features that kernels may use. Throws JakiroError("model") with the
+ * reason where it cannot be opened.
  */
-export async function openDevice(choice: AdapterChoice = {}): Promise<GpuDevice> {
-  let gpu: GPU;
-  try {
-    gpu = await dawn();
-  } catch (error) {
-    throw new JakiroError("model", `WebGPU cannot be loaded here (${messageOf(error)}); use --device cpu.`, {
-      cause: error,
-    });
-  }
-  const adapter = await chooseAdapter(gpu, choice);
-  const features = wantedFeatures.filter((feature) => adapter.features.has(feature));
+export async function openDevice(named: AdapterName): Promise<GpuDevice> {
+  const { name, software } = named;
+  const adapter = await requestAdapter(named);
   const requiredLimits: Record<string, number> = {};
-  for (const name in adapter.limits) {
-    const value = adapter.limits[name as keyof GPUSupportedLimits];
-    if (typeof value === "number") requiredLimits[name] = value;
+  for (const limit in adapter.limits) {
+    const value = adapter.limits[limit as keyof GPUSupportedLimits];
+    if (typeof value === "number") requiredLimits[limit] = value;
   }
-  const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
+  const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature));
+  const device = await opened(name, adapter.requestDevice({ requiredFeatures, requiredLimits }));
+  return { device, name, software, abilities: abilitiesOf(device.features) };
+}
+
+export async function requestAdapter(named: AdapterName): Promise<GPUAdapter> {
+  const { name, backend, software } = named;
+  const quiet = keepDriversQuiet(software);
+  try {
+    const gpu = await dawn(name, backend);
+    const adapter = await opened(name, gpu.requestAdapter());
+    if (adapter === null) throw new JakiroError("model", `The GPU ${name} is not there any more.`);
+    return adapter;
+  } finally {
+    quiet.end();
+  }
+}
+
+export function abilitiesOf(features: GPUSupportedFeatures): DeviceAbilities {
   return {
-    device,
-    name: nameOf(adapter),
-    software: adapter.info.isFallbackAdapter,
-    abilities: {
-      f16: device.features.has("shader-f16"),
-      subgroups: device.features.has("subgroups"),
-      timestamps: device.features.has("timestamp-query"),
-    },
+    f16: features.has("shader-f16"),
+    subgroups: features.has("subgroups"),
+    timestamps: features.has("timestamp-query"),
   };
 }
 
-async function chooseAdapter(gpu: GPU, { name, allowSoftware = false }: AdapterChoice): Promise<GPUAdapter> {
-  const found: GPUAdapter[] = [];
-  for (const powerPreference of ["high-performance", "low-power"] as const) {
-    const adapter = await gpu.requestAdapter({ powerPreference });
-    if (adapter !== null) found.push(adapter);
+async function opened<Value>(name: string, opening: Promise<Value>): Promise<Value> {
+  try {
+    return await opening;
+  } catch (error) {
+    throw new JakiroError("model", `The GPU ${name} cannot be opened (${firstLine(error)}).`, { cause: error });
   }
-  const usable = found.filter((adapter) => allowSoftware || !adapter.info.isFallbackAdapter);
-  if (name !== undefined) {
-    const named = usable.find((adapter) => nameOf(adapter).toLowerCase().includes(name.toLowerCase()));
-    if (named !== undefined) return named;
-    const names = usable.map(nameOf).join(", ") || "none";
-    throw new JakiroError(
-      "model",
-      `There is no GPU called "${name}" (found: ${names}); name another or use --device cpu.`,
-    );
-  }
-  if (usable[0] !== undefined) return usable[0];
-  throw new JakiroError(
-    "model",
-    found.length > 0
-      ? `The only GPU here is emulated in software (${nameOf(found[0]!)}), which is slower than the CPU; use --device cpu.`
-      : "No GPU that WebGPU can use was found: install the graphics driver's Vulkan part, or use --device cpu.",
-  );
 }
 
-function nameOf({ info }: GPUAdapter): string {
-  return info.device || info.description || `${info.vendor} ${info.architecture}`.trim();
-}
+/** Vulkan drivers that render in software; they complain of machines that lack something for it. */
+const softwareDrivers = "*lvp*,*swiftshader*";
 
-function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
+/**
+ * Drivers write what they miss to this process's stderr, which is the user's: while they are loaded they shall miss nothing.
+ * What the user set stays as it is.
+ */
+function keepDriversQuiet(software: boolean): { end(): void } {
+  if (process.platform !== "linux") return { end: () => undefined };
+  const { env } = process;
+  if (!software) env["VK_LOADER_DRIVERS_DISABLE"] ??= softwareDrivers;
+  if (env["XDG_RUNTIME_DIR"] !== undefined) return { end: () => undefined };
+  // They look for a display's socket in there; that there is none is no fault.
+  env["XDG_RUNTIME_DIR"] = "/";
+  return {
+    end() {
+      delete env["XDG_RUNTIME_DIR"];
+    },
+  };
 }

@@ -130,7 +130,11 @@ export class GpuRounds {
    * Reads up to `mostRows` tokens of a prompt into the caches of target and head; returns once the device has.
    * @param tokens behind those that the sequence holds, with the token that follows the last of them at the end
    */
-  async prefill(sequence: number, first: number, tokens: readonly number[]): Promise<void> {
+  prefill(sequence: number, first: number, tokens: readonly number[]): Promise<void> {
+    return this.target.exclusively(() => this.readPrompt(sequence, first, tokens));
+  }
+
+  private async readPrompt(sequence: number, first: number, tokens: readonly number[]): Promise<void> {
     const { target, head, prompt, features } = this;
     const { region, headRegion } = this.places[sequence]!;
     const { queue } = target.gpu.device;
@@ -205,7 +209,11 @@ export class GpuRounds {
    * Submits a round and returns its number, by which it is read.
    * @param longest bound of the positions that it may reach, tree included
    */
-  async submit(longest: number): Promise<number> {
+  submit(longest: number): Promise<number> {
+    return this.target.exclusively(() => this.encodeRound(longest));
+  }
+
+  private async encodeRound(longest: number): Promise<number> {
     const { device } = this.target.gpu;
     const dispatches = await this.plan(Math.ceil(longest / attentionBlock));
     const encoder = device.createCommandEncoder();
@@ -219,7 +227,7 @@ export class GpuRounds {
 
   /** What a submitted round did to each sequence; undefined for those that had finished before. */
   read(round: number): Promise<(RoundOutcome | undefined)[]> {
-    return this.ring.read(round);
+    return this.target.exclusively(() => this.ring.read(round));
   }
 
   release(): void {

@@ -24,6 +24,14 @@ export class GpuSequence implements TargetSequence {
     return this.committed;
   }
 
+  async forward(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
+    const count = rows.tokens.length;
+    const outputs = mode === "none" ? 0 : (logitRows?.length ?? count);
+    if (count > mostRows) throw new Error(`a forward takes at most ${mostRows} rows, not ${count}`);
+    if (outputs > mostOutputs) throw new Error(`a forward gives logits of at most ${mostOutputs} rows, not ${outputs}`);
+    return this.target.exclusively(() => this.run(rows, mode, logitRows));
+  }
+
   commit(rows: ArrayLike<number>): void {
     const { pending, committed, region } = this;
     if (pending === undefined) throw new Error("commit needs the rows of a forward");
@@ -46,14 +54,12 @@ export class GpuSequence implements TargetSequence {
     this.target.free(this.region);
   }
 
-  async forward(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
+  private async run(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
     const count = rows.tokens.length;
-    if (count > mostRows) throw new Error(`a forward takes at most ${mostRows} rows, not ${count}`);
     const { target } = this;
     const { scratch } = target;
     const { hidden, vocabulary } = this.config;
     const outputs = mode === "none" ? 0 : (logitRows?.length ?? count);
-    if (outputs > mostOutputs) throw new Error(`a forward gives logits of at most ${mostOutputs} rows, not ${outputs}`);
     const { table, paths, longest } = this.layOut(rows);
     const { rows: rowBuffer, paths: pathBuffer, features } = scratch;
     const plan = {

@@ -1,8 +1,9 @@
 import type { PackedTarget } from "../cpu/packTarget.ts";
 import { RotaryTable } from "../cpu/rotary.ts";
-import type { LogitsMode } from "../decoding/target.ts";
+import { DeviceLostError, type LogitsMode, type Target } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
 import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
+import { firstLine } from "./dawn.ts";
 import type { GpuDevice } from "./device.ts";
 import type { HeadSurroundings } from "./gpuHead.ts";
 import { GpuSequence } from "./gpuSequence.ts";
@@ -14,6 +15,7 @@ import {
   inputAlignment,
   inputWords,
   type LinearShape,
+  tileSizes,
 } from "./targetKernels.ts";
 import { type GpuEmbedding, type GpuMatrix, PackFiles, WeightUpload } from "./weightUpload.ts";
 
@@ -23,12 +25,15 @@ export interface GpuTargetOptions {
   /** Sequences whose keys and values have room at a time. */
   readonly sequences: number;
   readonly progress?: (done: number, total: number) => void;
+  /** Milliseconds after which a forward that gives no answer never will; unlimited where absent. */
+  readonly patienceMs?: number;
 }
 
 /** Most rows of one forward: a chunk of a prompt. */
 export const mostRows = 128;
 /** Most rows that need logits in one forward. */
 export const mostOutputs = 64;
+const errorKinds = ["validation", "out-of-memory", "internal"] as const satisfies readonly GPUErrorFilter[];
 /** 32-bit words of kernels/rows.wgsl's Row. */
 export const rowWords = 8;
 
@@ -84,9 +89,13 @@ interface Scratch {
 }
 
 /** The target model on a GPU: weights, keys and values, and the kernels of a forward. */
-export class GpuTarget {
+export class GpuTarget implements Target {
   private freeRegions: number[];
   readonly binder: Binder;
+  /** Forwards share the scratch buffers: one at a time. */
+  private turn: Promise<unknown> = Promise.resolve();
+  /** Why the device is gone, once it is. */
+  private lost: string | undefined;
 
   private constructor(
     readonly gpu: GpuDevice,
@@ -103,6 +112,9 @@ export class GpuTarget {
     readonly regionSlots: number,
   ) {
     this.binder = new Binder(gpu.device);
+    void gpu.device.lost.then(({ message }) => {
+      this.lost = firstLine(message) || "its driver gave no reason";
+    });
     this.freeRegions = Array.from({ length: options.sequences }, (_, i) => i * regionSlots).reverse();
   }
 
@@ -197,20 +209,51 @@ export class GpuTarget {
     this.freeRegions.push(region);
   }
 
-  /** Compiles what a forward of so many rows needs, so that the first one does not wait. */
-  async prepare(rows: number): Promise<void> {
-    const { rows: table, paths, features } = this.scratch;
-    const outputs = Math.min(rows, mostOutputs);
-    await this.plan({
-      rows: table,
-      paths,
-      features,
-      count: rows,
-      outputs,
-      picked: false,
-      mode: "argmax",
-      longest: rows,
-    });
+  /**
+   * Runs `work` once no other forward uses the scratch buffers. Rejects with DeviceLostError whatever it was that went wrong:
+   * results that follow an error of the device cannot be relied on.
+   */
+  exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.turn.then(() => this.guarded(work));
+    this.turn = result.catch(() => undefined);
+    return result;
+  }
+
+  private async guarded<Result>(work: () => Promise<Result>): Promise<Result> {
+    const { device } = this.gpu;
+    let impatience: NodeJS.Timeout | undefined;
+    try {
+      // Errors outside of a scope are printed on stdout.
+      for (const kind of errorKinds) device.pushErrorScope(kind);
+      const working = work();
+      const { patienceMs } = this.options;
+      const result = await (patienceMs === undefined
+        ? working
+        : Promise.race([
+            working,
+            new Promise<never>((_, reject) => {
+              const sentence = `it gave no answer for ${patienceMs / 1000} s`;
+              impatience = setTimeout(() => reject(new Error(sentence)), patienceMs);
+            }),
+          ]));
+      const errors = await Promise.all(errorKinds.map(() => device.popErrorScope()));
+      const error = errors.find((found) => found !== null);
+      if (error) throw new Error(firstLine(error));
+      return result;
+    } catch (error) {
+      throw new DeviceLostError(this.lost ?? firstLine(error), { cause: error });
+    } finally {
+      clearTimeout(impatience);
+    }
+  }
+
+  /** Compiles what forwards of all sizes need, side by side, so that the first ones do not wait. */
+  async prepare(): Promise<void> {
+    const { rows, paths, features } = this.scratch;
+    const plan = { rows, paths, features, picked: false, mode: "argmax" } as const;
+    await this.exclusively(() =>
+      Promise.all(tileSizes.map((count) => this.plan({ ...plan, count, outputs: count, longest: count }))),
+    );
   }
 
   /** The dispatches of a forward. With mode "none" they end with the features. */
@@ -347,7 +390,7 @@ export class GpuTarget {
     device.queue.submit([encoder.finish()]);
   }
 
-  release(): void {
+  async release(): Promise<void> {
     this.upload.release();
     for (const buffer of Object.values(this.scratch) as GPUBuffer[]) buffer.destroy();
     this.cache.destroy();

@@ -2,23 +2,27 @@ import { basename } from "node:path";
 import type { EngineConfiguration, ModelDescription } from "../../protocol/messages.ts";
 import { prefillRows } from "../decoding/decoder.ts";
 import type { Method } from "../decoding/method.ts";
-import { type DecodingSession, Engine } from "../engine.ts";
-import { JakiroError } from "../errors.ts";
+import type { DecodingSession } from "../decodingSession.ts";
+import { Engine } from "../engine.ts";
 import { catalogue } from "../model/catalogue.ts";
 import { chatTemplateOf } from "../model/chatTemplate.ts";
 import type { ProgressListener } from "../progress.ts";
 import { SessionPool } from "./sessionPool.ts";
 
 /** What of a configuration decides which weights are loaded. */
-export type ModelChoice = Pick<EngineConfiguration, "head" | "device"> & { readonly modelPath: string };
+export type ModelChoice = Pick<EngineConfiguration, "head" | "device" | "gpuAdapter"> & { readonly modelPath: string };
 
 export interface LoadOptions {
   readonly signal: AbortSignal;
   readonly progress: ProgressListener;
   readonly log: (line: string) => void;
+  /** What `describe` says has changed. */
+  readonly onChange: () => void;
 }
 
 const method: Method = "auto";
+/** Each has a KV cache of its own. */
+const sessions = 3;
 
 /** An engine with the sessions that decode from it, released when the last request is done with it. */
 export class LoadedModel {
@@ -32,22 +36,23 @@ export class LoadedModel {
     private readonly log: (line: string) => void,
   ) {}
 
-  static async load({ modelPath, head, device }: ModelChoice, options: LoadOptions): Promise<LoadedModel> {
-    const { signal, progress, log } = options;
-    if (device === "gpu") {
-      throw new JakiroError("usage", "This version of Jakiro runs on the CPU alone; choose auto or cpu as the device.");
-    }
+  static async load({ modelPath, head, device, gpuAdapter }: ModelChoice, options: LoadOptions): Promise<LoadedModel> {
+    const { signal, progress, log, onChange } = options;
     const engine = await Engine.load({
       path: modelPath,
+      device,
+      sessions,
       signal,
       progress,
       onNote: log,
+      onMove: onChange,
+      ...(gpuAdapter === undefined ? {} : { adapter: gpuAdapter }),
       ...(head === undefined ? {} : { head }),
     });
     try {
       const make = () => engine.session(method);
       // The head is loaded and measured with the first session, not with the first request.
-      const pool = new SessionPool(make, [await make()]);
+      const pool = new SessionPool(make, [await make()], sessions);
       signal.throwIfAborted();
       return new LoadedModel(engine, pool, nameOf(modelPath), log);
     } catch (error) {
@@ -67,9 +72,12 @@ export class LoadedModel {
 
   describe(): ModelDescription {
     const { engine } = this;
+    const { device, adapter, deviceReason } = engine;
     return {
       name: this.name,
-      device: engine.device,
+      device,
+      ...(adapter === undefined ? {} : { adapter }),
+      ...(deviceReason === undefined ? {} : { deviceReason }),
       heads: engine.headKinds,
       infilling: engine.template !== undefined,
       chat: chatTemplateOf(engine.tokenizer) !== undefined,

@@ -67,6 +67,12 @@ export class ModelHost<Model extends HostedModel> {
     return { kind: "ready", model: current.model.describe(), busy: this.parts.isBusy() };
   }
 
+  /** What the model is to run on. */
+  get deviceWish(): { readonly device: EngineConfiguration["device"]; readonly adapter: string | undefined } {
+    const { device, gpuAdapter } = this.configuration;
+    return { device, adapter: gpuAdapter };
+  }
+
   /** The model that answers requests now. */
   get loaded(): Model | undefined {
     return this.current?.model;
@@ -115,8 +121,8 @@ export class ModelHost<Model extends HostedModel> {
     this.publish();
   }
 
-  /** Tells of the state again: requests came or went. */
-  publishBusy(): void {
+  /** Tells of the state again: requests came or went, or the model has moved. */
+  publishReady(): void {
     if (this.state.kind === "ready") this.publish();
   }
 
@@ -127,8 +133,14 @@ export class ModelHost<Model extends HostedModel> {
   }
 
   private get choice(): ModelChoice | undefined {
-    const { modelPath, head, device } = this.configuration;
-    return modelPath === undefined ? undefined : { modelPath, device, ...(head === undefined ? {} : { head }) };
+    const { modelPath, head, device, gpuAdapter } = this.configuration;
+    if (modelPath === undefined) return undefined;
+    return {
+      modelPath,
+      device,
+      ...(head === undefined ? {} : { head }),
+      ...(gpuAdapter === undefined ? {} : { gpuAdapter }),
+    };
   }
 
   private async ready(signal: AbortSignal): Promise<Model> {
@@ -154,7 +166,7 @@ export class ModelHost<Model extends HostedModel> {
     };
     const model = this.givenUp.then(() => {
       signal.throwIfAborted();
-      return this.parts.load(choice, { signal, progress, log: this.parts.log });
+      return this.parts.load(choice, { signal, progress, log: this.parts.log, onChange: () => this.publishReady() });
     });
     const loading: Loading<Model> = { choice, abort, model, progress: undefined };
     this.loading = loading;
@@ -222,7 +234,7 @@ export class ModelHost<Model extends HostedModel> {
 }
 
 function keyOf(choice: ModelChoice | undefined): string {
-  return choice === undefined ? "" : JSON.stringify([choice.modelPath, choice.head, choice.device]);
+  return choice === undefined ? "" : JSON.stringify([choice.modelPath, choice.head, choice.device, choice.gpuAdapter]);
 }
 
 async function settledOrAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {

@@ -42,6 +42,7 @@ export const params = {
     modelPath: optional(text(longestPath, 1)),
     head: optional(text(longestPath, 1)),
     device: oneOf("auto", "cpu", "gpu"),
+    gpuAdapter: optional(text(longestName, 1)),
     idleMinutes: number(0, weekInMinutes),
   }),
   complete: object<CompleteParams>({

@@ -38,7 +38,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const secret = await readSecret(meeting.secret);
 
   const connections = new Set<Connection>();
-  const requests = new Requests(() => host.publishBusy());
+  const requests = new Requests(() => host.publishReady());
   const host = new ModelHost({
     load: LoadedModel.load,
     isBusy: () => requests.busy,

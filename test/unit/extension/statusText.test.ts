@@ -103,7 +103,14 @@ describe("status item", () => {
       assert.ok(tooltip.includes(part), `${part} in ${tooltip}`);
     }
     const gpu = say({ engine: { kind: "ready", model: model({ device: "gpu", heads: [] }), busy: false } }).tooltip;
-    assert.match(gpu, /on the graphics card/);
+    assert.match(gpu, /on the graphics card, no draft head/);
+    const named = say({
+      engine: { kind: "ready", model: model({ device: "gpu", adapter: "Voodoo *2*" }), busy: false },
+    });
+    assert.ok(named.tooltip.includes("on the graphics card Voodoo \\*2\\*,"), named.tooltip);
+    const deviceReason = "No GPU was found.";
+    const reason = say({ engine: { kind: "ready", model: model({ deviceReason }), busy: false } }).tooltip;
+    assert.ok(reason.includes("on the processor \\(No GPU was found.\\)"), reason);
     assert.match(gpu, /no draft head/);
     assert.match(gpu, /Nothing was suggested yet/);
   });

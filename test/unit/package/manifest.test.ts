@@ -94,7 +94,16 @@ describe("manifest", () => {
   }
 
   it("lets nobody but the user choose what runs, what is loaded and where from", () => {
-    const dangerous = ["model", "head", "device", "engine.node", "models.mirror", "models.folders", "trace"];
+    const dangerous = [
+      "model",
+      "head",
+      "device",
+      "gpuAdapter",
+      "engine.node",
+      "models.mirror",
+      "models.folders",
+      "trace",
+    ];
     const byName = settings.filter(([name]) =>
       /node|path|argument|model|head|mirror|folder|engine|trace/i.test(name.slice(7)),
     );

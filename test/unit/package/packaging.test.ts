@@ -54,7 +54,7 @@ describe("packaging", () => {
     assert.match(await refused(["--targets", "x"]), /Unknown option '--targets'.*Usage: npm run package/s);
   });
 
-  for (const bundle of ["extension.js", "engine.js"]) {
+  for (const bundle of ["extension.js", "engine.js", "adapters.js"]) {
     it(`asks for a build where ${bundle} is missing`, async () => {
       await rm(join(root, "dist", bundle));
       assert.equal(await refused(), `dist/${bundle} is missing; run \`npm run build\` first.\n`);
@@ -146,7 +146,7 @@ describe("packaging", () => {
     );
     const program = `
       import { thirdPartyNotices } from ${JSON.stringify(pathToFileURL(join(root, "scripts", "notices.mjs")).href)};
-      await thirdPartyNotices(${JSON.stringify(root)}, ["engine.js"], { node: { version: "24" }, runtimeVersion: "1" });`;
+      await thirdPartyNotices(${JSON.stringify(root)}, ["engine.js"], { node: { version: "24" }, runtimeVersion: "1", webgpuVersion: "1" });`;
     await writeFile(join(root, "dist", "engine.js.map"), '{"sources":["../node_modules/unlicensed/index.js"]}');
     const { code, stderr } = await run(process.execPath, ["--input-type=module", "-e", program]);
     assert.equal(code, 1);

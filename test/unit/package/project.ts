@@ -25,6 +25,7 @@ const inputs = [
 const standIns: Readonly<Record<string, string>> = {
   "extension.js": "exports.activate = () => {};\n//# sourceMappingURL=extension.js.map\n",
   "engine.js": 'require("onnxruntime-node");\n//# sourceMappingURL=engine.js.map\n',
+  "adapters.js": 'import("webgpu");\n//# sourceMappingURL=adapters.js.map\n',
 };
 
 /** A copy of this project that a test may damage; node_modules is a link. */

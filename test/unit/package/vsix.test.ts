@@ -23,9 +23,10 @@ const ownFiles = [
   /^extension\/media\/[\w./-]+\.(svg|png|css|js)$/,
   /^extension\/models\/(catalogue\.json|calibration\.txt)$/,
   /^extension\/models\/heads\/[\w./-]+\.(json|safetensors|md|svg)$/,
-  /^extension\/dist\/(extension|engine)\.js$/,
+  /^extension\/dist\/(extension|engine|adapters)\.js$/,
   /^extension\/dist\/node\/LICENSE$/,
   /^extension\/dist\/node_modules\/onnxruntime-node\/(package\.json|LICENSE|ThirdPartyNotices\.txt|dist\/\w+\.js)$/,
+  /^extension\/dist\/node_modules\/webgpu\/(package\.json|index\.js|LICENSE\.md)$/,
   /^extension\/dist\/node_modules\/onnxruntime-common\/(package\.json|dist\/cjs\/(package\.json|[\w-]+\.js))$/,
 ];
 
@@ -60,6 +61,9 @@ describe("VSIX", () => {
     const runtime = platform.runtime.map(
       (name) => `extension/dist/node_modules/onnxruntime-node/bin/napi-v6/${platform.os}/${platform.cpu}/${name}`,
     );
+    const webgpu = platform.webgpu.files.map(
+      (name) => `extension/dist/node_modules/webgpu/dist/${platform.webgpu.folder}/${name}`,
+    );
 
     describe(target, () => {
       it("holds its own native files and no others", () => {
@@ -67,14 +71,18 @@ describe("VSIX", () => {
           const kind = binaryKind(head);
           return kind === undefined ? [] : [[path, kind] as const];
         });
-        const expected = [node, ...runtime].map((path) => [path, { os: platform.os, cpu: platform.cpu }] as const);
+        const cpuOf = (path: string) =>
+          /dawn\.node$/.test(path) && platform.os === "darwin" ? "universal" : platform.cpu;
+        const expected = [node, ...runtime, ...webgpu]
+          .filter((path) => !/\.txt$/i.test(path))
+          .map((path) => [path, { os: platform.os, cpu: cpuOf(path) }] as const);
         assert.deepEqual(new Map(native), new Map(expected));
       });
 
       it("holds nothing foreign", () => {
         const foreign = vsixOf(target)
           .files.map(({ path }) => path)
-          .filter((path) => path !== node && !runtime.includes(path))
+          .filter((path) => ![node, ...runtime, ...webgpu].includes(path))
           .filter((path) => !ownFiles.some((pattern) => pattern.test(path)));
         assert.deepEqual(foreign, []);
       });
@@ -129,10 +137,14 @@ describe("VSIX", () => {
         const notices = textOf(vsix, "extension/THIRD_PARTY_NOTICES.txt");
         assert.match(notices, new RegExp(`Node\\.js ${platform.node.version.replaceAll(".", "\\.")} `));
         assert.match(notices, /vscode-jsonrpc \S+ \(MIT\)[^=]+Permission is hereby granted/);
-        for (const path of ["node/LICENSE", "node_modules/onnxruntime-node/LICENSE"]) {
+        for (const path of [
+          "node/LICENSE",
+          "node_modules/onnxruntime-node/LICENSE",
+          "node_modules/webgpu/LICENSE.md",
+        ]) {
           assert.match(
             fileOf(vsix, `extension/dist/${path}`).head.toString(),
-            /Permission is hereby granted|Node\.js is licensed/,
+            /Permission is hereby granted|Node\.js is licensed|Dawn & Tint Authors/,
           );
         }
       });
@@ -169,6 +181,14 @@ describe("VSIX", () => {
       assert.equal(version, `v${platforms[here as keyof typeof platforms].node.version}`);
       assert.ok(backends.includes("cpu"));
       assert.ok(from.startsWith(join(dist, "node_modules")), from);
+
+      const looking = `
+        const { fork } = require("node:child_process");
+        const probe = fork(${JSON.stringify(join(dist, "adapters.js"))}, { stdio: ["ignore", "ignore", "ignore", "ipc"] });
+        probe.on("message", (search) => console.log(JSON.stringify(search)));`;
+      // Whether there is a GPU or not: the library that looks for it has been loaded.
+      const search = JSON.parse((await run(node, ["-e", looking])).stdout);
+      assert.ok(Array.isArray(search.adapters), JSON.stringify(search));
     });
   }
 });

@@ -1,0 +1,64 @@
+import type { Engine } from "./engine.ts";
+import { type Adapter, chooseAdapter } from "./gpu/adapters.ts";
+import { findAdapters } from "./gpu/findAdapters.ts";
+import type { DeviceChoice } from "./placement.ts";
+
+/** A graphics adapter, and what became of it. */
+export interface FoundAdapter extends Adapter {
+  readonly used: boolean;
+  /** Why it is used or not. */
+  readonly reason: string;
+}
+
+export interface DeviceDiagnosis {
+  /** Where the model runs, or would run. */
+  readonly device: "cpu" | "gpu";
+  readonly deviceReason: string;
+  readonly adapters: readonly FoundAdapter[];
+}
+
+/** What the user wants a model to run on. */
+export interface DeviceWish {
+  readonly device: DeviceChoice;
+  /** Part of the GPU's name. */
+  readonly adapter?: string | undefined;
+}
+
+/** What was loaded, as far as devices concern it. */
+type Placed = Pick<Engine, "device" | "adapter" | "deviceReason">;
+
+/** Looks for adapters and tells which device was chosen and why. */
+export async function diagnoseDevices(
+  placed: Placed | undefined,
+  wish: DeviceWish,
+  find: () => Promise<readonly Adapter[]> = findAdapters,
+): Promise<DeviceDiagnosis> {
+  let found: readonly Adapter[] = [];
+  let chosen: Adapter | undefined;
+  let refusal = "";
+  try {
+    found = await find();
+    chosen = chooseAdapter(found, wish.adapter);
+  } catch (error) {
+    refusal = (error as Error).message;
+  }
+  const byWish = wish.device === "cpu" ? "The processor was chosen." : undefined;
+  const adapters = found.map((adapter) => {
+    const used = placed?.device === "gpu" && placed.adapter === adapter.name;
+    return { ...adapter, used, reason: used ? "the model runs on it" : reasonAgainst(adapter) };
+  });
+  if (placed?.device === "gpu") return { device: "gpu", deviceReason: `${placed.adapter} can be used.`, adapters };
+  if (placed === undefined && byWish === undefined && chosen !== undefined) {
+    return { device: "gpu", deviceReason: `${chosen.name} can be opened; no model was loaded onto it.`, adapters };
+  }
+  const noted = [byWish, placed?.deviceReason, refusal].find((reason) => reason);
+  return { device: "cpu", deviceReason: noted ?? "The model was loaded onto the processor.", adapters };
+
+  function reasonAgainst(adapter: Adapter): string {
+    if (byWish !== undefined) return "the processor was chosen";
+    if (adapter === chosen) return placed?.deviceReason ?? "no model was loaded";
+    if (wish.adapter !== undefined) return `it is not the one called "${wish.adapter}"`;
+    if (adapter.software) return "emulated in software, slower than the processor: used only where it is named";
+    return "another one is used";
+  }
+}

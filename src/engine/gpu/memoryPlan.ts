@@ -1,0 +1,102 @@
+import type { WeightFormat } from "../cpu/packMatrix.ts";
+import { JakiroError } from "../errors.ts";
+import type { ModelConfig } from "../model/checkpoint.ts";
+import type { Adapter } from "./adapters.ts";
+import { mostOutputs, mostRows } from "./gpuTarget.ts";
+import { attentionBlock } from "./targetKernels.ts";
+
+/** How much text a target is to hold. */
+export interface Room {
+  /** Tokens of one sequence. */
+  readonly capacity: number;
+  readonly sequences: number;
+}
+
+export interface MemoryPlan extends Room {
+  /** Of all buffers together. */
+  readonly bytes: number;
+}
+
+/** A context shorter than this is not worth the move to a GPU. */
+const leastCapacity = 1024;
+
+/**
+ * What of the wanted room the adapter's limits allow: shorter sequences where need be. Throws JakiroError("model") with the
+ * numbers where the model does not fit.
+ */
+export function planMemory(
+  config: ModelConfig,
+  format: WeightFormat,
+  { name, limits }: Pick<Adapter, "name" | "limits">,
+  wanted: Room,
+): MemoryPlan {
+  const largest = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+  const weights = weightBuffers(config, format);
+  const [part, bytes] = Object.entries(weights).reduce((a, b) => (b[1] > a[1] ? b : a));
+  if (bytes > largest) {
+    throw new JakiroError(
+      "model",
+      `The model needs ${megabytes(bytes)} in one buffer for its ${part}, and ${name} gives ${megabytes(largest)} at most.`,
+    );
+  }
+  const perToken = config.layers * 2 * config.kvHeads * config.headDim * 4;
+  const { sequences } = wanted;
+  const room = Math.floor(largest / perToken / sequences) - mostOutputs;
+  const capacity = Math.min(wanted.capacity, room);
+  if (capacity < Math.min(wanted.capacity, leastCapacity)) {
+    const least = (leastCapacity + mostOutputs) * sequences * perToken;
+    throw new JakiroError(
+      "model",
+      `The model needs ${megabytes(least)} in one buffer for ${sequences} texts of ${leastCapacity} tokens, and ${name} gives ${megabytes(largest)} at most.`,
+    );
+  }
+  const keysAndValues = (capacity + mostOutputs) * sequences * perToken;
+  const { layers } = config;
+  const layer = layerBytes(config, format);
+  const fixed = weights.embeddings + weights["output layer"] + layers * layer;
+  return { capacity, sequences, bytes: fixed + keysAndValues + scratchBytes(config, capacity) };
+}
+
+/** Bytes of the largest weight buffers, by what a person calls them. */
+function weightBuffers({ hidden, intermediate, vocabulary }: ModelConfig, format: WeightFormat) {
+  const perWeight = format === "float32" ? 4 : 1;
+  return {
+    embeddings: vocabulary * hidden * perWeight,
+    "output layer": vocabulary * hidden * perWeight,
+    "feed-forward layers": 2 * hidden * intermediate * perWeight,
+  };
+}
+
+function layerBytes({ hidden, heads, kvHeads, headDim, intermediate }: ModelConfig, format: WeightFormat): number {
+  const perWeight = format === "float32" ? 4 : 1;
+  return hidden * ((2 * heads + 2 * kvHeads) * headDim + 3 * intermediate) * perWeight;
+}
+
+function scratchBytes({ heads, headDim, vocabulary }: ModelConfig, capacity: number): number {
+  const blocks = Math.ceil((capacity + mostOutputs) / attentionBlock);
+  return 4 * (mostOutputs * vocabulary + mostRows * heads * blocks * (headDim + 2));
+}
+
+function megabytes(bytes: number): string {
+  return bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+}
+
+/**
+ * Asks for the whole memory before anything is uploaded, and gives it back. Throws JakiroError("model") with the numbers
+ * where the device has less.
+ */
+export async function checkMemory(device: GPUDevice, name: string, bytes: number): Promise<void> {
+  const largest = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+  device.pushErrorScope("out-of-memory");
+  const buffers: GPUBuffer[] = [];
+  for (let left = Math.ceil(bytes / 4) * 4; left > 0; left -= largest) {
+    buffers.push(device.createBuffer({ size: Math.min(left, largest), usage: GPUBufferUsage.STORAGE }));
+  }
+  const exhausted = await device.popErrorScope();
+  for (const buffer of buffers) buffer.destroy();
+  if (exhausted === null) return;
+  throw new JakiroError(
+    "model",
+    `The model needs ${megabytes(bytes)} of graphics memory, and ${name} has less than that to spare.`,
+  );
+}

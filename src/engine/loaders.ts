@@ -1,0 +1,96 @@
+import { CpuTarget } from "./cpu/cpuTarget.ts";
+import type { WeightFormat } from "./cpu/packMatrix.ts";
+import type { TargetSequence } from "./decoding/target.ts";
+import { JakiroError } from "./errors.ts";
+import { type Adapter, chooseAdapter } from "./gpu/adapters.ts";
+import { type GpuDevice, openDevice } from "./gpu/device.ts";
+import { findAdapters } from "./gpu/findAdapters.ts";
+import { GpuTarget } from "./gpu/gpuTarget.ts";
+import { checkMemory, planMemory, type Room } from "./gpu/memoryPlan.ts";
+import { type HeadSources, Heads, loadCpuHead } from "./heads.ts";
+import { measureVerification } from "./measure.ts";
+import type { Loaders, PlacedModel } from "./placement.ts";
+import type { ProgressListener } from "./progress.ts";
+import { rowsAgree } from "./rowCheck.ts";
+
+/** How GPUs are come by. */
+export interface GpuAccess {
+  find(): Promise<readonly Adapter[]>;
+  open(adapter: Adapter): Promise<GpuDevice>;
+}
+
+const systemAccess: GpuAccess = { find: () => findAdapters(), open: openDevice };
+
+/** What a model is loaded from, on any device. */
+export interface ModelSources extends HeadSources {
+  readonly format: WeightFormat;
+  readonly room: Room;
+  /** Part of the name of the adapter to use; undefined for the best one that is none in software. */
+  readonly adapter: string | undefined;
+  readonly gpuAccess?: GpuAccess | undefined;
+  readonly progress?: ProgressListener | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Forwards take milliseconds; systems that watch over GPUs end them after seconds. */
+const patienceMs = 60_000;
+
+export function loadersOf(sources: ModelSources): Loaders {
+  return { cpu: () => loadOntoCpu(sources), gpu: () => loadOntoGpu(sources) };
+}
+
+async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
+  const { checkpoint, threads, room, signal } = sources;
+  const target = await CpuTarget.load(checkpoint, await sources.packed(), threads);
+  try {
+    const sequence = target.sequence(room.capacity);
+    const verifyCosts = await measureVerification(sequence, signal);
+    return { device: "cpu", target, heads: headsOf(sources), verifyCosts, capacity: sequence.capacity };
+  } catch (error) {
+    await target.release();
+    throw error;
+  }
+}
+
+async function loadOntoGpu(sources: ModelSources): Promise<PlacedModel> {
+  const { checkpoint, format, room, gpuAccess = systemAccess, progress, signal } = sources;
+  if (format === "int4") throw new JakiroError("model", "4-bit weights run on the processor alone.");
+  const adapter = chooseAdapter(await gpuAccess.find(), sources.adapter);
+  const gpu = await gpuAccess.open(adapter);
+  const { device, name, software } = gpu;
+  let target: GpuTarget | undefined;
+  try {
+    const plan = planMemory(checkpoint.config, format, { name, limits: device.limits }, room);
+    await checkMemory(device, name, plan.bytes);
+    target = await GpuTarget.load(gpu, checkpoint, await sources.packed(), {
+      capacity: plan.capacity,
+      sequences: plan.sequences,
+      progress: (done, total) => {
+        signal?.throwIfAborted();
+        progress?.({ stage: "Loading the model onto the GPU", done, total, unit: "items" });
+      },
+      ...(software ? {} : { patienceMs }),
+    });
+    await target.prepare();
+    const sequence = target.sequence(plan.capacity);
+    await checkRows(sequence, name);
+    signal?.throwIfAborted();
+    const verifyCosts = await measureVerification(sequence, signal);
+    sequence.release();
+    return { device: "gpu", adapter: name, target, heads: headsOf(sources), verifyCosts, capacity: sequence.capacity };
+  } catch (error) {
+    if (target === undefined) device.destroy();
+    else await target.release();
+    throw error;
+  }
+}
+
+/** Throws JakiroError("model") where speculation on this device would change the text. */
+async function checkRows(sequence: TargetSequence, name: string): Promise<void> {
+  if (await rowsAgree(sequence)) return;
+  throw new JakiroError("model", `The GPU ${name} computes several tokens together otherwise than one by one.`);
+}
+
+function headsOf(sources: ModelSources): Heads {
+  return new Heads((kind) => loadCpuHead(kind, sources));
+}

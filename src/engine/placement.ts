@@ -1,0 +1,211 @@
+import type { MeasuredCosts } from "./decoding/costModel.ts";
+import type { DeviceLostError, Target } from "./decoding/target.ts";
+import { JakiroError } from "./errors.ts";
+import type { Heads } from "./heads.ts";
+
+/** Where a user wants a model to run; "auto" takes the GPU where there is one that can be used. */
+export type DeviceChoice = "auto" | "cpu" | "gpu";
+
+/** A model on one device, with what it costs there. */
+export interface PlacedModel {
+  readonly device: "cpu" | "gpu";
+  /** The adapter's name; absent for the processor. */
+  readonly adapter?: string;
+  readonly target: Target;
+  readonly heads: Heads;
+  /** Milliseconds of a verification by rows, measured at load. */
+  readonly verifyCosts: MeasuredCosts["verify"];
+  /** Most tokens of one sequence, prompt included. */
+  readonly capacity: number;
+}
+
+/** Ways to bring a model onto a device; "gpu" rejects with the reason where it cannot be used. */
+export type Loaders = Readonly<Record<"cpu" | "gpu", () => Promise<PlacedModel>>>;
+
+/** Whatever keeps something on a device. */
+export interface Resident {
+  /** The model has moved: what is not in use is to be given back. */
+  moveOut(): void;
+}
+
+export interface PlacementOptions {
+  /** Told in one sentence what a user should know. */
+  readonly onNote: (note: string) => void;
+  /** Called whenever the model has moved. */
+  readonly onMove?: (() => void) | undefined;
+  /** Ends the choice with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds from any fixed moment on. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** Milliseconds until a lost GPU is tried again; each further failure doubles the wait. */
+const firstWaitMs = 60_000;
+const longestWaitMs = 3_600_000;
+
+/**
+ * Where a model runs: on the device that was chosen, on the processor after its GPU was lost, and on a GPU again when that can
+ * be had again.
+ */
+export class Placement {
+  private readonly residents = new Set<Resident>();
+  private readonly users = new Map<PlacedModel, number>();
+  private fleeing: Promise<void> | undefined;
+  private retrying: Promise<void> | undefined;
+  private waitMs = firstWaitMs;
+  /** When the GPU is to be tried again; undefined where none was lost. */
+  private retryAt: number | undefined;
+  private arrivedAt: number;
+  private released = false;
+  private readonly now: () => number;
+  /** Most tokens of one sequence: the same on whatever device the model is moved to. */
+  readonly capacity: number;
+
+  private constructor(
+    private readonly loaders: Loaders,
+    private readonly options: PlacementOptions,
+    private model: PlacedModel,
+    private whyCpu: string | undefined,
+  ) {
+    this.now = options.now ?? (() => performance.now());
+    this.arrivedAt = this.now();
+    this.capacity = model.capacity;
+  }
+
+  /** Throws JakiroError("model") with the reason where the GPU must be used and cannot. */
+  static async choose(device: DeviceChoice, loaders: Loaders, options: PlacementOptions): Promise<Placement> {
+    if (device === "cpu") return new Placement(loaders, options, await loaders.cpu(), undefined);
+    try {
+      return new Placement(loaders, options, await loaders.gpu(), undefined);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      const reason = reasonOf(error);
+      if (device === "gpu") {
+        throw new JakiroError("model", `${reason} Choose auto or cpu as the device.`, { cause: error });
+      }
+      const model = await loaders.cpu();
+      options.onNote(`Running on the processor. ${reason}`);
+      return new Placement(loaders, options, model, reason);
+    }
+  }
+
+  /** Where the model is now. */
+  get current(): PlacedModel {
+    return this.model;
+  }
+
+  /** Why the model is on the processor though a GPU would do as well, in one sentence; undefined where that was chosen. */
+  get reason(): string | undefined {
+    return this.whyCpu;
+  }
+
+  /** Registers a resident for as long as the model is loaded, or until it is forgotten. */
+  register(resident: Resident): void {
+    this.residents.add(resident);
+  }
+
+  forget(resident: Resident): void {
+    this.residents.delete(resident);
+  }
+
+  /** The model where it is now; it stays loaded there until it was left as often as it was entered. */
+  enter(): PlacedModel {
+    this.retryWhenDue();
+    const { model } = this;
+    this.users.set(model, (this.users.get(model) ?? 0) + 1);
+    return model;
+  }
+
+  leave(model: PlacedModel): void {
+    const users = this.users.get(model)! - 1;
+    if (users > 0) this.users.set(model, users);
+    else this.users.delete(model);
+    if (users === 0 && model !== this.model) this.release(model);
+  }
+
+  /** A forward found its device gone: the model moves to the processor, unless it has done so already. */
+  async flee(from: PlacedModel, { message }: DeviceLostError): Promise<void> {
+    if (from !== this.model) return;
+    this.fleeing ??= this.moveToProcessor(from, message).finally(() => {
+      this.fleeing = undefined;
+    });
+    await this.fleeing;
+  }
+
+  /** Gives all memory back, whoever still uses it. */
+  async releaseAll(): Promise<void> {
+    this.released = true;
+    await this.fleeing;
+    await this.retrying;
+    for (const model of new Set([this.model, ...this.users.keys()])) await releaseModel(model);
+  }
+
+  private async moveToProcessor(from: PlacedModel, message: string): Promise<void> {
+    if (this.now() - this.arrivedAt > longestWaitMs) this.waitMs = firstWaitMs;
+    const reason = `The GPU ${from.adapter} was lost: ${sentence(message)}`;
+    this.options.onNote(`${reason} Going on with the processor.`);
+    const model = await this.loaders.cpu();
+    this.waitLonger();
+    this.move(model, reason);
+  }
+
+  private retryWhenDue(): void {
+    if (this.retryAt === undefined || this.retrying !== undefined || this.now() < this.retryAt) return;
+    this.retrying = this.retry().finally(() => {
+      this.retrying = undefined;
+    });
+  }
+
+  private async retry(): Promise<void> {
+    const { onNote } = this.options;
+    try {
+      const model = await this.loaders.gpu();
+      if (this.released) return await releaseModel(model);
+      // Prompts are packed for this length.
+      if (model.capacity < this.capacity) {
+        await releaseModel(model);
+        throw new Error(`it holds ${model.capacity} tokens, and ${this.capacity} are needed`);
+      }
+      onNote(`On the GPU ${model.adapter} again.`);
+      this.retryAt = undefined;
+      this.move(model, undefined);
+    } catch (error) {
+      if (this.released) return;
+      this.waitLonger();
+      onNote(`The GPU cannot be used yet: ${reasonOf(error)}`);
+    }
+  }
+
+  private waitLonger(): void {
+    this.retryAt = this.now() + this.waitMs;
+    this.waitMs = Math.min(2 * this.waitMs, longestWaitMs);
+  }
+
+  private move(model: PlacedModel, reason: string | undefined): void {
+    const left = this.model;
+    this.model = model;
+    this.whyCpu = reason;
+    this.arrivedAt = this.now();
+    for (const resident of this.residents) resident.moveOut();
+    if (!this.users.has(left)) this.release(left);
+    this.options.onMove?.();
+  }
+
+  private release(model: PlacedModel): void {
+    releaseModel(model).catch((error: unknown) => this.options.onNote(`Releasing memory failed: ${reasonOf(error)}`));
+  }
+}
+
+async function releaseModel({ heads, target }: PlacedModel): Promise<void> {
+  await heads.release();
+  await target.release();
+}
+
+function reasonOf(error: unknown): string {
+  return sentence(error instanceof Error ? error.message : String(error));
+}
+
+function sentence(text: string): string {
+  const line = text.split("\n")[0]!;
+  return /[.!?]$/.test(line) ? line : `${line}.`;
+}
