@@ -7,6 +7,7 @@ import {
   prefill,
   Writing,
 } from "./decoding/decoder.ts";
+import { type DeviceSequence, decodeOnDevice, prefillOnDevice } from "./decoding/deviceDecoder.ts";
 import type { Method } from "./decoding/method.ts";
 import { Strategy, type TreeSizes } from "./decoding/strategy.ts";
 import { DeviceLostError, type TargetSequence } from "./decoding/target.ts";
@@ -24,12 +25,15 @@ export interface SessionOptions {
   readonly onPrefillForward?: PrefillRequest["onPrefillForward"];
 }
 
-/** A session's part of a device. */
+/** A session's part of a device: forwards that the host drives, or rounds that run there by themselves. */
 interface Desk {
   readonly model: PlacedModel;
-  readonly sequence: TargetSequence;
-  readonly makeStrategy: () => Strategy;
-  strategy: Strategy;
+  readonly tokens: readonly number[];
+  decode(request: DecodeRequest, writing: Writing): Promise<DecodeResult>;
+  prefill(request: PrefillRequest): Promise<void>;
+  reset(): void;
+  /** Gives the device's room back. */
+  clear(): void;
 }
 
 /**
@@ -59,26 +63,22 @@ export class DecodingSession implements Resident {
 
   /** What the KV cache holds. */
   get tokens(): readonly number[] {
-    return this.desk?.sequence.tokens ?? [];
+    return this.desk?.tokens ?? [];
   }
 
   decode(request: DecodeRequest): Promise<DecodeResult> {
     const writing = new Writing();
-    return this.atDesk(({ sequence, strategy }) => decode(sequence, strategy, this.watched(request), writing));
+    return this.atDesk((desk) => desk.decode(this.watched(request), writing));
   }
 
   /** Reads a prompt into the KV cache; ended by its signal, it keeps what was read until then. */
   prefill(request: PrefillRequest): Promise<void> {
-    return this.atDesk(({ sequence, strategy }) => prefill(sequence, strategy, this.watched(request)));
+    return this.atDesk((desk) => desk.prefill(this.watched(request)));
   }
 
   /** Forgets KV cache, draft history, acceptance statistics and observed costs, as if newly made. */
   reset(): void {
-    const { desk } = this;
-    if (desk === undefined) return;
-    desk.sequence.trim(0);
-    desk.strategy.reset();
-    desk.strategy = desk.makeStrategy();
+    this.desk?.reset();
   }
 
   /** Gives its room on the device back; it must not be used any more. */
@@ -120,14 +120,16 @@ export class DecodingSession implements Resident {
     const { method, sizes, head: kind } = this.options;
     const model = this.placement.enter();
     try {
+      // Retrieval drafts from the text, which is the host's.
+      const isDevices = method !== "lookup" && (method !== "auto" || kind !== undefined);
+      if (model.decoding !== undefined && isDevices) return deviceDesk(model, await model.decoding.open(kind, sizes));
       const loaded = kind === undefined ? undefined : await model.heads.get(kind);
       const head = loaded?.sequence();
       const sequence = model.target.sequence(this.placement.capacity);
-      const makeStrategy = () => {
+      return hostDesk(model, sequence, () => {
         const cost = new CostModel(measuredCosts(model.verifyCosts, loaded?.costs ?? []));
         return new Strategy({ method, cost, sizes, head });
-      };
-      return { model, sequence, makeStrategy, strategy: makeStrategy() };
+      });
     } catch (error) {
       this.placement.leave(model);
       throw error;
@@ -138,7 +140,38 @@ export class DecodingSession implements Resident {
     const { desk } = this;
     if (desk === undefined) return;
     this.desk = undefined;
-    desk.sequence.release();
+    desk.clear();
     this.placement.leave(desk.model);
   }
+}
+
+function hostDesk(model: PlacedModel, sequence: TargetSequence, makeStrategy: () => Strategy): Desk {
+  let strategy = makeStrategy();
+  return {
+    model,
+    get tokens() {
+      return sequence.tokens;
+    },
+    decode: (request, writing) => decode(sequence, strategy, request, writing),
+    prefill: (request) => prefill(sequence, strategy, request),
+    reset() {
+      sequence.trim(0);
+      strategy.reset();
+      strategy = makeStrategy();
+    },
+    clear: () => sequence.release(),
+  };
+}
+
+function deviceDesk(model: PlacedModel, sequence: DeviceSequence): Desk {
+  return {
+    model,
+    get tokens() {
+      return sequence.tokens;
+    },
+    decode: (request, writing) => decodeOnDevice(sequence, request, writing),
+    prefill: (request) => prefillOnDevice(sequence, request),
+    reset: () => sequence.reset(),
+    clear: () => sequence.release(),
+  };
 }

@@ -57,11 +57,11 @@ export class Heads {
 }
 
 /**
- * Loads a head onto the processor. It drafts for a target on any device: features and tokens go by way of this process.
- * Throws JakiroError("model") where there is none of this kind or it does not fit.
+ * Opens the head of a kind. Throws JakiroError("model") where there is none or it does not fit; one that was trained on other
+ * weights is told of.
  */
-export async function loadCpuHead(kind: HeadKind, sources: HeadSources): Promise<LoadedHead> {
-  const { folders, modelName, checkpoint, root, threads, onNote } = sources;
+export async function openHead(kind: HeadKind, sources: HeadSources): Promise<HeadFile> {
+  const { folders, modelName, checkpoint, onNote } = sources;
   const folder = folders.get(kind);
   if (folder === undefined) {
     throw new JakiroError(
@@ -75,6 +75,17 @@ export async function loadCpuHead(kind: HeadKind, sources: HeadSources): Promise
   if (targetHash !== target.source || smoothingHash !== target.smoothingHash) {
     onNote?.(`The ${kind} head ${folder} was trained on other weights: it will draft less well, not wrongly.`);
   }
+  return file;
+}
+
+/**
+ * Loads a head onto the processor. It drafts for a target on any device: features and tokens go by way of this process.
+ * Throws JakiroError("model") where there is none of this kind or it does not fit.
+ */
+export async function loadCpuHead(kind: HeadKind, sources: HeadSources): Promise<LoadedHead> {
+  const { checkpoint, root, threads } = sources;
+  const file = await openHead(kind, sources);
+  const target = await sources.packed();
   const packed = await packHead({
     file,
     checkpoint,

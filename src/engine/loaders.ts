@@ -1,13 +1,15 @@
 import { CpuTarget } from "./cpu/cpuTarget.ts";
 import type { WeightFormat } from "./cpu/packMatrix.ts";
+import { featureSmoothing } from "./cpu/packTarget.ts";
 import type { TargetSequence } from "./decoding/target.ts";
 import { JakiroError } from "./errors.ts";
 import { type Adapter, chooseAdapter } from "./gpu/adapters.ts";
 import { type GpuDevice, openDevice } from "./gpu/device.ts";
 import { findAdapters } from "./gpu/findAdapters.ts";
+import { GpuDecoding } from "./gpu/gpuDecoding.ts";
 import { GpuTarget } from "./gpu/gpuTarget.ts";
 import { checkMemory, planMemory, type Room } from "./gpu/memoryPlan.ts";
-import { type HeadSources, Heads, loadCpuHead } from "./heads.ts";
+import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
 import { measureVerification } from "./measure.ts";
 import type { Loaders, PlacedModel } from "./placement.ts";
 import type { ProgressListener } from "./progress.ts";
@@ -77,7 +79,10 @@ async function loadOntoGpu(sources: ModelSources): Promise<PlacedModel> {
     signal?.throwIfAborted();
     const verifyCosts = await measureVerification(sequence, signal);
     sequence.release();
-    return { device: "gpu", adapter: name, target, heads: headsOf(sources), verifyCosts, capacity: sequence.capacity };
+    const smoothing = featureSmoothing(await sources.packed());
+    const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing);
+    const { capacity } = sequence;
+    return { device: "gpu", adapter: name, target, heads: headsOf(sources), decoding, verifyCosts, capacity };
   } catch (error) {
     if (target === undefined) device.destroy();
     else await target.release();

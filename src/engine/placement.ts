@@ -1,4 +1,5 @@
 import type { MeasuredCosts } from "./decoding/costModel.ts";
+import type { DeviceDecoding } from "./decoding/deviceDecoder.ts";
 import type { DeviceLostError, Target } from "./decoding/target.ts";
 import { JakiroError } from "./errors.ts";
 import type { Heads } from "./heads.ts";
@@ -13,6 +14,8 @@ export interface PlacedModel {
   readonly adapter?: string;
   readonly target: Target;
   readonly heads: Heads;
+  /** Decoding by rounds on the device itself; absent where the host drives every forward. */
+  readonly decoding?: DeviceDecoding;
   /** Milliseconds of a verification by rows, measured at load. */
   readonly verifyCosts: MeasuredCosts["verify"];
   /** Most tokens of one sequence, prompt included. */
@@ -196,7 +199,8 @@ export class Placement {
   }
 }
 
-async function releaseModel({ heads, target }: PlacedModel): Promise<void> {
+async function releaseModel({ heads, decoding, target }: PlacedModel): Promise<void> {
+  await decoding?.release();
   await heads.release();
   await target.release();
 }

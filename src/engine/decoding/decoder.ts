@@ -214,7 +214,8 @@ async function processPrompt(
   return { ...(last === undefined ? {} : { last }), milliseconds: performance.now() - start };
 }
 
-function mostProbable(logits: Float32Array, count: number): number[] {
+/** The ids of the largest logits, best first. */
+export function mostProbable(logits: Float32Array, count: number): number[] {
   const best = new Int32Array(count);
   return [...best.subarray(0, selectLargest(logits, count, best))];
 }

@@ -1,3 +1,4 @@
+import type { HeadKind } from "../model/headKinds.ts";
 import type { AcceptedPath } from "./acceptance.ts";
 import {
   checkPrompt,
@@ -5,11 +6,13 @@ import {
   type DecodeRequest,
   type DecodeResult,
   type FinishReason,
+  mostProbable,
   type PrefillRequest,
   prefillRows,
+  Writing,
 } from "./decoder.ts";
 import { Emission, firstOf } from "./emission.ts";
-import { DecodingStatistics } from "./statistics.ts";
+import type { TreeSizes } from "./strategy.ts";
 import type { TokenRows } from "./target.ts";
 
 /** What a round on a device did to a sequence. */
@@ -31,14 +34,20 @@ export interface DeviceSequence {
   extend(tokens: readonly number[], next: number): Promise<void>;
   /** Where the prompt's tokens must be run from although the sequence holds them: the draft head reads the features of the last one. */
   reusable(kept: number): number;
-  /** Begins to decode behind the committed tokens; `root` is the token after them. */
-  start(root: number, request: DecodeRequest): void;
+  /** Logits after `root`, the token behind the committed ones, which stays uncommitted. */
+  firstLogits(root: number): Promise<Float32Array>;
+  /** Begins to decode at most `tokenLimit` tokens behind the committed ones; `root` is the token after them. */
+  start(root: number, request: DecodeRequest, tokenLimit: number): void;
   /** Submits one more round. */
   submit(): Promise<void>;
   /** What the oldest round that was not read yet did; undefined where the text had ended before. */
   read(): Promise<DeviceRound | undefined>;
   /** Ends decoding: rounds submitted from now on do nothing. */
   end(): void;
+  /** Forgets all tokens and what acceptance has taught. */
+  reset(): void;
+  /** Gives the sequence's room on the device back. */
+  release(): void;
 }
 
 /** Rounds that the device has been given at a time: the next is there before the host has read the last one. */
@@ -47,56 +56,83 @@ const roundsInFlight = 2;
 /**
  * Generates text by rounds of a device. Unlike `decode`, the prompt's last token is the first round's root, so that the device
  * chooses every token of the text.
+ * @param writing what an earlier call with this request had written: it is gone on from there
  */
-export async function decodeOnDevice(sequence: DeviceSequence, request: DecodeRequest): Promise<DecodeResult> {
-  checkPrompt(sequence, request.prompt);
-  const statistics = new DecodingStatistics();
-  const emission = new Emission(request);
-  const { prompt, signal, turn } = request;
-  const read = await readPrompt(sequence, request);
-  const finish = (finishReason: FinishReason): DecodeResult => {
-    statistics.finish();
-    return { tokens: emission.tokens, finishReason, cachedTokens: read.kept, statistics };
-  };
-  if (!read.done) return finish("cancelled");
+export async function decodeOnDevice(
+  sequence: DeviceSequence,
+  request: DecodeRequest,
+  writing = new Writing(),
+): Promise<DecodeResult> {
+  const { signal, turn } = request;
+  const { tokens, statistics } = writing;
+  const emission = new Emission(request, tokens);
+  const isFirst = tokens.length === 0;
+  let reason = isFirst && request.firstToken !== undefined ? emission.emit([request.firstToken]).reason : undefined;
+  const prompt = [...request.prompt, ...tokens];
+  checkPrompt(sequence, prompt);
+  const read = await readPrompt(sequence, { ...request, prompt });
   statistics.recordPrompt(read.milliseconds);
+  if (!read.done) return finish("cancelled");
+  const root = prompt.at(-1)!;
+  if (isFirst && request.candidates !== undefined) {
+    writing.candidates = mostProbable(await sequence.firstLogits(root), request.candidates);
+  }
+  if (reason !== undefined) return finish(reason);
 
-  sequence.start(prompt.at(-1)!, request);
-  let reason: FinishReason | undefined;
+  sequence.start(root, request, request.maxTokens - tokens.length);
   let submitted = 0;
   let started = performance.now();
-  try {
-    while (reason === undefined) {
-      for (; submitted < roundsInFlight; submitted++) {
-        await turn?.();
-        if (signal?.aborted) return finish("cancelled");
-        await sequence.submit();
-      }
-      const round = await sequence.read();
-      submitted--;
-      if (round === undefined) throw new Error("a round was read after the text had ended");
-      const now = performance.now();
-      const emitted = emission.emit(round.accepted.tokens);
-      const accepted = firstOf(round.accepted, emitted.count);
-      statistics.recordDraft(round.draftForwards, 0);
-      statistics.recordRound(round.rows, accepted, now - started);
-      request.onRound?.({ rows: round.rows, accepted, draftMs: 0, verifyMs: now - started });
-      started = now;
-      reason = emitted.reason ?? round.finishReason;
+  while (reason === undefined) {
+    for (; submitted < roundsInFlight; submitted++) {
+      await turn?.();
+      if (signal?.aborted) break;
+      await sequence.submit();
     }
-    return finish(reason);
-  } finally {
-    sequence.end();
-    for (; submitted > 0; submitted--) await sequence.read();
-    // A round that was under way, or tokens behind a stop, may have gone further than the text.
-    sequence.trim(prompt.length - 1 + emission.tokens.length);
+    if (signal?.aborted) reason = "cancelled";
+    if (submitted === 0) break;
+    const round = await sequence.read();
+    submitted--;
+    if (round === undefined) break;
+    const now = performance.now();
+    const emitted = emission.emit(round.accepted.tokens);
+    const accepted = firstOf(round.accepted, emitted.count);
+    statistics.recordDraft(round.draftForwards, 0);
+    statistics.recordRound(round.rows, accepted, now - started);
+    request.onRound?.({ rows: round.rows, accepted, draftMs: 0, verifyMs: now - started });
+    started = now;
+    reason ??= emitted.reason ?? round.finishReason;
   }
+  sequence.end();
+  for (; submitted > 0; submitted--) await sequence.read();
+  // Rounds that were under way, or tokens behind a stop, may have gone further than the text.
+  sequence.trim(request.prompt.length + tokens.length - 1);
+  return finish(reason ?? "cancelled");
+
+  function finish(finishReason: FinishReason): DecodeResult {
+    statistics.finish();
+    const { candidates } = writing;
+    return {
+      tokens,
+      finishReason,
+      cachedTokens: read.kept,
+      statistics,
+      ...(candidates === undefined ? {} : { candidates }),
+    };
+  }
+}
+
+/** Reads a prompt but its last token, so that a later request finds it there. */
+export async function prefillOnDevice(sequence: DeviceSequence, request: PrefillRequest): Promise<void> {
+  checkPrompt(sequence, request.prompt);
+  // What stands behind it may be what the next request repeats.
+  if (commonPrefix(sequence.tokens, request.prompt) === request.prompt.length) return;
+  await readPrompt(sequence, request);
 }
 
 /** Reads all of a prompt but its last token; what was read before a cancellation stays for the next request. */
 export async function readPrompt(
   sequence: Pick<DeviceSequence, "tokens" | "reusable" | "trim" | "extend">,
-  { prompt, signal, turn, onPrefill, prefillRows: chunkRows = prefillRows }: PrefillRequest,
+  { prompt, signal, turn, onPrefill, onPrefillForward, prefillRows: chunkRows = prefillRows }: PrefillRequest,
 ): Promise<{ readonly kept: number; readonly done: boolean; readonly milliseconds: number }> {
   const started = performance.now();
   const end = prompt.length - 1;
@@ -106,8 +142,20 @@ export async function readPrompt(
     await turn?.();
     if (signal?.aborted) return { kept, done: false, milliseconds: performance.now() - started };
     const chunk = prompt.slice(first, Math.min(first + chunkRows, end));
+    const began = performance.now();
     await sequence.extend(chunk, prompt[first + chunk.length]!);
+    onPrefillForward?.(chunk.length, performance.now() - began);
     onPrefill?.(first + chunk.length - kept, end - kept);
   }
   return { kept, done: true, milliseconds: performance.now() - started };
+}
+
+/** What opens sequences that decode on a device by themselves. */
+export interface DeviceDecoding {
+  /**
+   * A sequence that drafts with a head of this kind, or decodes plainly without one. Rejects with JakiroError where the tree or the
+   * sequence finds no room.
+   */
+  open(kind: HeadKind | undefined, sizes: TreeSizes): Promise<DeviceSequence>;
+  release(): Promise<void>;
 }

@@ -134,8 +134,9 @@ export class Strategy {
   private growth(): GrowthPlan {
     const { nodes, depth, branching } = this.parts.sizes;
     const { cost } = this.parts;
-    const width = branching ?? (nodes === undefined || nodes < 12 ? 4 : nodes < 32 ? 6 : 10);
-    if (depth !== undefined || nodes !== undefined) return { depth: depth ?? (nodes! < 12 ? 4 : 6), branching: width };
+    const shape = usualShape(nodes);
+    const width = branching ?? shape.branching;
+    if (depth !== undefined || nodes !== undefined) return { depth: depth ?? shape.depth, branching: width };
     return {
       depth: deepestLevel,
       branching: width,
@@ -149,4 +150,10 @@ export class Strategy {
       },
     };
   }
+}
+
+/** How deep and wide a tree is grown of which so many nodes are verified. */
+export function usualShape(nodes: number | undefined): { readonly depth: number; readonly branching: number } {
+  if (nodes === undefined || nodes < 12) return { depth: 4, branching: 4 };
+  return { depth: 6, branching: nodes < 32 ? 6 : 10 };
 }

@@ -39,7 +39,7 @@ export async function decodeBatch(
     texts.push({ sequence, request, emission: new Emission(request), statistics, kept, ...reason });
   }
   for (const { sequence, request, reason } of texts)
-    if (reason === undefined) sequence.start(request.prompt.at(-1)!, request);
+    if (reason === undefined) sequence.start(request.prompt.at(-1)!, request, request.maxTokens);
 
   const submitted: number[] = [];
   while (texts.some(({ reason }) => reason === undefined)) {

@@ -2,11 +2,11 @@ import { Calibration } from "../decoding/calibration.ts";
 import type { DecodeRequest } from "../decoding/decoder.ts";
 import type { DeviceRound, DeviceSequence } from "../decoding/deviceDecoder.ts";
 import type { GpuRounds } from "./gpuRounds.ts";
+import type { GpuSequence } from "./gpuSequence.ts";
 import { pathLength, type RoundOutcome } from "./roundLayout.ts";
 
 /** One sequence that decodes by rounds on the GPU. */
 export class GpuDecodingSequence implements DeviceSequence {
-  private readonly committed: number[] = [];
   private readonly calibration = new Calibration();
   /** Rounds submitted and not yet read. */
   private readonly pending: number[] = [];
@@ -16,15 +16,21 @@ export class GpuDecodingSequence implements DeviceSequence {
     private readonly rounds: GpuRounds,
     /** Place in the batch. */
     private readonly place: number,
-    readonly capacity: number,
+    /** The same KV region as the host sees it: it keeps count of the committed tokens. */
+    private readonly host: GpuSequence,
+    private readonly giveBack: () => void = () => undefined,
   ) {}
 
+  get capacity(): number {
+    return this.host.capacity;
+  }
+
   get tokens(): readonly number[] {
-    return this.committed;
+    return this.host.tokens;
   }
 
   trim(length: number): void {
-    this.committed.length = Math.min(this.committed.length, length);
+    this.host.trim(length);
   }
 
   reusable(kept: number): number {
@@ -32,23 +38,23 @@ export class GpuDecodingSequence implements DeviceSequence {
   }
 
   async extend(tokens: readonly number[], next: number): Promise<void> {
-    await this.rounds.prefill(this.place, this.committed.length, [...tokens, next]);
-    this.committed.push(...tokens);
+    await this.rounds.prefill(this.place, this.tokens.length, [...tokens, next]);
+    this.host.adopt(tokens);
   }
 
-  start(root: number, { sampling, endTokens, maxTokens }: DecodeRequest): void {
+  start(root: number, { sampling, endTokens }: DecodeRequest, tokenLimit: number): void {
     this.root = root;
     const { capacity } = this;
     const { rows: nodes } = this.rounds.shape;
-    const length = this.committed.length;
-    const start = { capacity, nodes, tokenLimit: maxTokens, sampling, endTokens, length, root };
+    const length = this.tokens.length;
+    const start = { capacity, nodes, tokenLimit, sampling, endTokens, length, root };
     this.rounds.start(this.place, start, this.calibration.headOffsets());
   }
 
   /** Positions that the next of `underWay` + 1 rounds may reach, tree included: each may commit a whole path. */
   reach(underWay: number): number {
     const path = pathLength(this.rounds.shape);
-    return Math.min(this.committed.length + (underWay + 2) * path, this.capacity + path);
+    return Math.min(this.tokens.length + (underWay + 2) * path, this.capacity + path);
   }
 
   async submit(): Promise<void> {
@@ -64,7 +70,7 @@ export class GpuDecodingSequence implements DeviceSequence {
     const outcome = outcomes[this.place];
     if (outcome === undefined) return undefined;
     const { rows, accepted, claims, finishReason } = outcome;
-    this.committed.push(this.root, ...accepted.tokens.slice(0, -1));
+    this.host.adopt([this.root, ...accepted.tokens.slice(0, -1)]);
     this.root = accepted.tokens.at(-1)!;
     if (this.rounds.head !== undefined) {
       this.calibration.settleClaims(rows, accepted, claims);
@@ -72,6 +78,19 @@ export class GpuDecodingSequence implements DeviceSequence {
     }
     const { draftForwards } = this.rounds;
     return { rows, accepted, draftForwards, ...(finishReason === undefined ? {} : { finishReason }) };
+  }
+
+  async firstLogits(root: number): Promise<Float32Array> {
+    return (await this.host.forward({ tokens: [root], parents: [-1] }, "logits")).logits!;
+  }
+
+  reset(): void {
+    this.trim(0);
+    this.calibration.reset();
+  }
+
+  release(): void {
+    this.giveBack();
   }
 
   end(): void {

@@ -12,7 +12,7 @@ export class GpuSequence implements TargetSequence {
   constructor(
     private readonly target: GpuTarget,
     /** First KV slot. */
-    private readonly region: number,
+    readonly region: number,
     readonly capacity: number,
   ) {}
 
@@ -42,6 +42,12 @@ export class GpuSequence implements TargetSequence {
     const moves = Array.from(rows, (row, i) => [first + row, first + i] as const).filter(([from, to]) => from !== to);
     if (moves.length > 0) this.target.move(moves);
     for (let i = 0; i < rows.length; i++) committed.push(pending.tokens[rows[i]!]!);
+    this.pending = undefined;
+  }
+
+  /** Counts tokens as committed whose keys and values the device has put into place by itself. */
+  adopt(tokens: readonly number[]): void {
+    this.committed.push(...tokens);
     this.pending = undefined;
   }
 
