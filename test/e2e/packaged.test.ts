@@ -18,7 +18,7 @@ describe("the packaged extension", function () {
   let person: Person;
 
   before(async () => {
-    cpSync(join(repository, "test", "vscode", "workspace"), folder, { recursive: true });
+    cpSync(join(repository, "test", "vscode", "workspace", "first"), folder, { recursive: true });
     const model = join(scratch, "recital.gguf");
     writeRecitalModel(model);
     const packaging = await runPackaging(repository, ["--target", "linux-x64", "--out", scratch]);

@@ -15,6 +15,7 @@ export interface WorkbenchOptions {
 }
 
 export interface WindowOptions {
+  /** A folder or a .code-workspace file. */
   readonly folder: string;
   /** Folder of an extension that is run from its sources' build. */
   readonly extension?: string;
@@ -123,13 +124,17 @@ export class Workbench {
     const exit = new Promise<number>((resolve) => {
       void page.exposeFunction("codeAutomationExit", (code: number) => resolve(code));
     });
+    const isWorkspaceFile = folder.endsWith(".code-workspace");
     const remote = `vscode-remote://127.0.0.1:${this.port}`;
     const payload = [
       ["skipWelcome", "true"],
       ...(extension === undefined ? [] : [["extensionDevelopmentPath", `${remote}${extension}`]]),
       ...(tests === undefined ? [] : [["extensionTestsPath", `${remote}${tests}`]]),
     ];
-    const query = new URLSearchParams({ folder, payload: JSON.stringify(payload) });
+    const query = new URLSearchParams({
+      [isWorkspaceFile ? "workspace" : "folder"]: folder,
+      payload: JSON.stringify(payload),
+    });
     await page.goto(`http://127.0.0.1:${this.port}/?${query}`);
     return { page, exit, log };
   }
