@@ -51,7 +51,7 @@ const startDeadlineMs = 60_000;
 
 /** A real VS Code: its server on this machine, its windows in a headless browser. Everything it writes is gone when it is closed. */
 export class Workbench {
-  private browser: Browser | undefined;
+  private browser: Promise<Browser> | undefined;
 
   private constructor(
     private readonly tools: WorkbenchTools,
@@ -112,11 +112,11 @@ export class Workbench {
 
   /** Opens a window of its own session: nothing but the server's data is shared with other windows. */
   async open({ folder, extension, tests }: WindowOptions): Promise<WorkbenchWindow> {
-    this.browser ??= await chromium.launch({
+    this.browser ??= chromium.launch({
       executablePath: this.tools.browser,
       args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
     });
-    const page = await this.browser.newPage({ viewport: { width: 1280, height: 800 } });
+    const page = await (await this.browser).newPage({ viewport: { width: 1280, height: 800 } });
     const log: string[] = [];
     await page.exposeFunction("codeAutomationLog", (level: string, args: unknown[]) =>
       log.push(`${level} ${args.join(" ")}`),
@@ -140,7 +140,7 @@ export class Workbench {
   }
 
   async close(): Promise<void> {
-    await this.browser?.close();
+    await (await this.browser)?.close();
     if (this.server.exitCode === null && this.server.signalCode === null) {
       const ended = once(this.server, "exit");
       this.server.kill("SIGKILL");
