@@ -44,7 +44,7 @@ const product = {
 };
 
 /** What runs suites inside an editor. */
-const workbench = ["extensionTests", "runExtensionTests"].map((name) => `test/workbench/${name}.ts`);
+const workbench = ["extensionTests", "runExtensionTests", "windowAgent"].map((name) => `test/workbench/${name}.ts`);
 
 const suites = { ...shared, entryPoints: [...testFiles("test"), ...workbench], outbase: ".", outdir: "out" };
 

@@ -83,6 +83,7 @@ export class ContextGathering implements vscode.Disposable {
   /** Forgets all pieces of files: the user wants none any more, or the ignore rules have changed. */
   forget(): void {
     this.ring.forget();
+    this.choice.forget();
   }
 
   dispose(): void {

@@ -97,7 +97,7 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
       isPaused: this.isPaused,
       read: () => (selected === "unusable" ? undefined : read(document, position, selected)),
       path: pathInWorkspace(document.uri),
-      snippets: () => this.gathering.snippetsFor(placeAt(document, position)),
+      snippets: () => this.gathering.snippetsFor(placeAt(document, position, settings)),
       isCurrent: isCurrent(document, position),
       offerAgain: () => void this.offerAgain(),
     };
@@ -195,7 +195,7 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
     const settings = this.settingsFor(document);
     const facts = { ...editorFacts(document), cursors: 1, hasSelection: false };
     const refused = refusalByEditor(facts, settings, "automatic") ?? refusalByEngine(this.engine.state);
-    return refused === undefined ? placeAt(document, selection.active) : undefined;
+    return refused === undefined ? placeAt(document, selection.active, settings) : undefined;
   }
 }
 
@@ -250,11 +250,12 @@ function cellsAround(document: vscode.TextDocument) {
   };
 }
 
-function placeAt(document: vscode.TextDocument, position: vscode.Position): SnippetPlace {
+function placeAt(document: vscode.TextDocument, position: vscode.Position, settings: Settings): SnippetPlace {
   const path = pathInWorkspace(document.uri);
   return {
     uri: document.uri.toString(),
     line: position.line,
+    wantsSnippets: settings.contextFromOtherFiles,
     read: () => {
       const { prefix, suffix, languageId } = read(document, position).state;
       return { prefix, suffix, languageId, ...(path === undefined ? {} : { path }) };

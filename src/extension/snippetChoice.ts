@@ -9,6 +9,8 @@ export interface SnippetPlace {
   readonly uri: string;
   /** Zero-based line of the cursor. */
   readonly line: number;
+  /** False where the user wants nothing of other files. */
+  readonly wantsSnippets: boolean;
   /** The text around the cursor, as the engine will get it. */
   read(): Omit<WarmParams, "snippets">;
 }
@@ -44,6 +46,13 @@ export class SnippetChoice {
     this.interrupt();
     if (place.uri !== this.uri) this.freeze(place, this.rank(place));
     return this.chosen.map(asSnippet);
+  }
+
+  /** Forgets the choice: the user or the ignore rules no longer allow it. */
+  forget(): void {
+    this.interrupt();
+    this.chosen = [];
+    this.uri = undefined;
   }
 
   /** Chooses anew where document, region or ring have changed; resolves when the engine has read the choice. */
@@ -84,7 +93,7 @@ export class SnippetChoice {
   private rank(place: SnippetPlace): readonly Chunk[] {
     const isElsewhere = ({ uri, firstLine }: Chunk) =>
       uri !== place.uri || Math.abs(firstLine - place.line) > linesInPrompt;
-    const candidates = this.ring.all.filter(isElsewhere);
+    const candidates = place.wantsSnippets ? this.ring.all.filter(isElsewhere) : [];
     if (candidates.length === 0) return [];
     const { prefix, suffix } = place.read();
     const names = namesIn(prefix.slice(-charactersCompared) + suffix.slice(0, charactersCompared));

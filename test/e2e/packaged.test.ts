@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { runPackaging } from "../unit/package/project.ts";
+import { engineProcesses } from "../workbench/engineProcesses.ts";
 import { recital, writeRecitalModel } from "../workbench/recitalModel.ts";
 import { repository } from "../workbench/repository.ts";
 import { Workbench } from "../workbench/workbench.ts";
@@ -18,7 +19,7 @@ describe("the packaged extension", function () {
   let person: Person;
 
   before(async () => {
-    cpSync(join(repository, "test", "vscode", "workspace"), folder, { recursive: true });
+    cpSync(join(repository, "test", "vscode", "workspace", "first"), folder, { recursive: true });
     const model = join(scratch, "recital.gguf");
     writeRecitalModel(model);
     const packaging = await runPackaging(repository, ["--target", "linux-x64", "--out", scratch]);
@@ -76,7 +77,7 @@ describe("the packaged extension", function () {
   });
 
   it("serves a second window with the same engine process", async () => {
-    const before = engines(scratch);
+    const before = engineProcesses(scratch);
     assert.equal(before.length, 1);
     const second = new Person((await workbench.open({ folder })).page);
     await second.openFile("total.py");
@@ -84,22 +85,6 @@ describe("the packaged extension", function () {
     await second.press("Control+End");
     await second.type("\n const ans");
     assert.match(await second.ghostText(), /^wer = compute/);
-    assert.deepEqual(engines(scratch), before);
+    assert.deepEqual(engineProcesses(scratch), before);
   });
 });
-
-/** Ids of the engine processes that belong to this test, told by where they meet their windows. */
-function engines(runtimeFolder: string): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((id) => {
-      try {
-        const commandLine = readFileSync(`/proc/${id}/cmdline`, "utf8");
-        const environment = readFileSync(`/proc/${id}/environ`, "utf8");
-        return /dist\/engine\.js\0/.test(commandLine) && environment.includes(`XDG_RUNTIME_DIR=${runtimeFolder}\0`);
-      } catch {
-        return false;
-      }
-    });
-}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
 import type { Ctx } from "../../src/extension/ctx.ts";
-import { accept, closeAll, newFunction, open, ready, suggest, until } from "./extension.ts";
+import { accept, closeAll, engineProcess, newFunction, open, ready, suggest, until } from "./extension.ts";
 
 describe("the engine's life", () => {
   let ctx: Ctx;
@@ -10,10 +10,7 @@ describe("the engine's life", () => {
   });
   afterEach(closeAll);
 
-  async function processId(): Promise<number> {
-    const diagnosis = (await ctx.engine.diagnose()) as { readonly process: { readonly processId: number } } | undefined;
-    return diagnosis!.process.processId;
-  }
+  const processId = async () => (await engineProcess(ctx)).processId;
 
   async function completes(): Promise<void> {
     const before = newFunction();
@@ -77,7 +74,8 @@ describe("the engine's life", () => {
     for (const key of ["model", "engine.node", "models.mirror", "head"]) {
       await assert.rejects(async () => settings.update(key, "/elsewhere", vscode.ConfigurationTarget.Workspace));
     }
-    const file = vscode.Uri.joinPath(vscode.workspace.workspaceFolders![0]!.uri, ".vscode", "settings.json");
+    const folder = vscode.workspace.workspaceFolders![0]!.uri;
+    const file = vscode.Uri.joinPath(folder, ".vscode", "settings.json");
     const values = {
       "jakiro.model": "/elsewhere",
       "jakiro.engine.node": "/elsewhere",
@@ -85,7 +83,7 @@ describe("the engine's life", () => {
     };
     await vscode.workspace.fs.writeFile(file, Buffer.from(JSON.stringify(values)));
     const languages = () =>
-      vscode.workspace.getConfiguration("jakiro").get<Record<string, boolean>>("enabledLanguages");
+      vscode.workspace.getConfiguration("jakiro", folder).get<Record<string, boolean>>("enabledLanguages");
     await until("the workspace's settings are read", () => languages()?.["go"] === false);
     assert.equal(ctx.choices.model, before);
     assert.equal(ctx.choices.node, undefined);

@@ -1,5 +1,8 @@
+import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
+import type { ProcessDiagnosis } from "../../src/engine/server/diagnoseProcess.ts";
 import type { Ctx } from "../../src/extension/ctx.ts";
+import type { EngineAccess } from "../../src/extension/engine.ts";
 
 const id = "jakiro.jakiro";
 
@@ -19,12 +22,14 @@ export async function ready(): Promise<Ctx> {
   return ctx;
 }
 
+/** Suites are bundled one by one, and each has its own of this; new documents have the names of closed ones. */
+const suite = randomBytes(4).toString("hex");
 let functions = 0;
 
 /** The beginning of a function that no cache knows. */
 export function newFunction(): string {
   functions += 1;
-  return `function f${functions}() {\n`;
+  return `function f${suite}${functions}() {\n`;
 }
 
 /** Opens new text of a language in an editor, the cursor where "¦" stands. */
@@ -35,6 +40,51 @@ export async function open(content: string, language = "typescript"): Promise<vs
   const cursor = document.positionAt(offset < 0 ? document.getText().length : offset);
   editor.selection = new vscode.Selection(cursor, cursor);
   return editor;
+}
+
+/** Opens a file of the workspace in an editor, the cursor at its end. */
+export async function openFile(folder: "first" | "second", path: string): Promise<vscode.TextEditor> {
+  const root = vscode.workspace.workspaceFolders?.find(({ name }) => name === folder);
+  const document = await vscode.workspace.openTextDocument(vscode.Uri.joinPath(root!.uri, path));
+  const editor = await vscode.window.showTextDocument(document);
+  const end = document.lineAt(document.lineCount - 1).range.end;
+  editor.selection = new vscode.Selection(end, end);
+  return editor;
+}
+
+/** The engine's process as it describes itself. */
+export async function engineProcess({ engine }: Ctx): Promise<ProcessDiagnosis["process"]> {
+  return ((await engine.diagnose()) as unknown as ProcessDiagnosis).process;
+}
+
+export interface Watch {
+  /** Oldest first. */
+  readonly requests: readonly Parameters<EngineAccess["complete"]>[0][];
+  /** Of the same requests. */
+  readonly results: readonly ReturnType<EngineAccess["complete"]>[];
+  stop(): void;
+}
+
+/** What the engine is asked for somebody who waits, from now on until `stop`. */
+export function watchRequests({ engine }: Ctx): Watch {
+  const requests: Watch["requests"][number][] = [];
+  const results: Watch["results"][number][] = [];
+  const { complete } = engine;
+  engine.complete = (params, ...rest) => {
+    const result = complete.call(engine, params, ...rest);
+    if (params.priority === "typed") {
+      requests.push(params);
+      results.push(result);
+    }
+    return result;
+  };
+  return {
+    requests,
+    results,
+    stop: () => {
+      engine.complete = complete;
+    },
+  };
 }
 
 /** Types as a person does: through the editor's own handling of a key. */

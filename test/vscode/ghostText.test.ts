@@ -105,31 +105,4 @@ describe("ghost text", () => {
     await shown();
     assert.equal(requests(), before);
   });
-
-  it("appears in a notebook's cell, with the cells before it as context", async () => {
-    const cell = (text: string) => new vscode.NotebookCellData(vscode.NotebookCellKind.Code, text, "typescript");
-    const notebook = await vscode.workspace.openNotebookDocument(
-      "interactive",
-      new vscode.NotebookData([cell("function f() {\n const ans"), cell("")]),
-    );
-    await vscode.window.showNotebookDocument(notebook);
-    const document = notebook.cellAt(0).document;
-    const items = await vscode.commands.executeCommand<unknown>("vscode.executeDocumentSymbolProvider", document.uri);
-    assert.ok(items === undefined || Array.isArray(items));
-    const token = new vscode.CancellationTokenSource().token;
-    const context = {
-      triggerKind: vscode.InlineCompletionTriggerKind.Invoke,
-      selectedCompletionInfo: undefined,
-      requestUuid: "",
-      requestIssuedDateTime: 0,
-      earliestShownDateTime: 0,
-    };
-    const found = await ctx.completions.provideInlineCompletionItems(
-      document,
-      new vscode.Position(1, 10),
-      context,
-      token,
-    );
-    assert.ok(found.length > 0, JSON.stringify(ctx.completions.log.explain(vscode.l10n)));
-  });
 });

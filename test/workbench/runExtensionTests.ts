@@ -1,9 +1,10 @@
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeRecitalModel } from "./recitalModel.ts";
 import { repository } from "./repository.ts";
 import { Workbench } from "./workbench.ts";
+import { copyWorkspace } from "./workspace.ts";
 
 /** Longer than all suites together take on a slow machine. */
 const deadlineMs = 10 * 60_000;
@@ -14,12 +15,11 @@ const deadlineMs = 10 * 60_000;
  */
 async function main(): Promise<number> {
   const scratch = mkdtempSync(join(tmpdir(), "jakiro-vscode-"));
-  const folder = join(scratch, "workspace");
-  cpSync(join(repository, "test", "vscode", "workspace"), folder, { recursive: true });
+  const { file } = copyWorkspace(join(scratch, "workspace"));
   const model = join(scratch, "recital.gguf");
   writeRecitalModel(model);
   const workbench = await Workbench.start({
-    settings: { "jakiro.model": model },
+    settings: { "jakiro.model": model, "git.enabled": true },
     env: {
       JAKIRO_TEST_FILES: process.argv.slice(2).join(","),
       JAKIRO_CACHE_DIR: join(scratch, "cache"),
@@ -29,7 +29,7 @@ async function main(): Promise<number> {
   });
   try {
     const window = await workbench.open({
-      folder,
+      folder: file,
       extension: repository,
       tests: join(repository, "out", "test", "workbench", "extensionTests.js"),
     });

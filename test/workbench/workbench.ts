@@ -15,6 +15,7 @@ export interface WorkbenchOptions {
 }
 
 export interface WindowOptions {
+  /** A folder or a .code-workspace file. */
   readonly folder: string;
   /** Folder of an extension that is run from its sources' build. */
   readonly extension?: string;
@@ -59,7 +60,7 @@ const browserArguments = [
 
 /** A real VS Code: its server on this machine, its windows in a headless browser. Everything it writes is gone when it is closed. */
 export class Workbench {
-  private browser: Browser | undefined;
+  private browser: Promise<Browser> | undefined;
 
   private constructor(
     private readonly tools: WorkbenchTools,
@@ -120,8 +121,8 @@ export class Workbench {
 
   /** Opens a window of its own session: nothing but the server's data is shared with other windows. */
   async open({ folder, extension, tests }: WindowOptions): Promise<WorkbenchWindow> {
-    this.browser ??= await chromium.launch({ executablePath: this.tools.browser, args: browserArguments });
-    const page = await this.browser.newPage({ viewport: { width: 1280, height: 800 } });
+    this.browser ??= chromium.launch({ executablePath: this.tools.browser, args: browserArguments });
+    const page = await (await this.browser).newPage({ viewport: { width: 1280, height: 800 } });
     const log: string[] = [];
     await page.exposeFunction("codeAutomationLog", (level: string, args: unknown[]) =>
       log.push(`${level} ${args.join(" ")}`),
@@ -129,19 +130,23 @@ export class Workbench {
     const exit = new Promise<number>((resolve) => {
       void page.exposeFunction("codeAutomationExit", (code: number) => resolve(code));
     });
+    const isWorkspaceFile = folder.endsWith(".code-workspace");
     const remote = `vscode-remote://127.0.0.1:${this.port}`;
     const payload = [
       ["skipWelcome", "true"],
       ...(extension === undefined ? [] : [["extensionDevelopmentPath", `${remote}${extension}`]]),
       ...(tests === undefined ? [] : [["extensionTestsPath", `${remote}${tests}`]]),
     ];
-    const query = new URLSearchParams({ folder, payload: JSON.stringify(payload) });
+    const query = new URLSearchParams({
+      [isWorkspaceFile ? "workspace" : "folder"]: folder,
+      payload: JSON.stringify(payload),
+    });
     await page.goto(`http://127.0.0.1:${this.port}/?${query}`);
     return { page, exit, log };
   }
 
   async close(): Promise<void> {
-    await this.browser?.close();
+    await (await this.browser)?.close();
     if (this.server.exitCode === null && this.server.signalCode === null) {
       const ended = once(this.server, "exit");
       this.server.kill("SIGKILL");

@@ -23,6 +23,7 @@ describe("SnippetChoice", () => {
   const at = (line = 0, path = "total.ts") => ({
     uri: `file:///${path}`,
     line,
+    wantsSnippets: true,
     read: () => ({ prefix: editorText, suffix: "" }),
   });
   const paths = (line = 0) => choice.current(at(line)).map(({ path }) => path);
@@ -39,6 +40,22 @@ describe("SnippetChoice", () => {
     assert.deepEqual(paths(), ["invoice.ts"]);
     add("class Customer {\n  customer\n  invoice\n  amount\n}", "customer.ts");
     assert.deepEqual(paths(20), ["invoice.ts"]);
+  });
+
+  it("is empty where nothing of other files is wanted", async () => {
+    add(invoice, "invoice.ts");
+    const place = { ...at(), wantsSnippets: false };
+    assert.deepEqual(choice.current(place), []);
+    await choice.refresh({ ...place, uri: "file:///other.ts" });
+    assert.deepEqual(engine.warmed.at(-1)!.snippets, []);
+  });
+
+  it("is made anew after it was forgotten", () => {
+    add(invoice, "invoice.ts");
+    assert.deepEqual(paths(), ["invoice.ts"]);
+    ring.forget();
+    choice.forget();
+    assert.deepEqual(paths(), []);
   });
 
   it("uses another choice only once the engine has read it", async () => {

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import * as vscode from "vscode";
+import type { Ctx } from "../../src/extension/ctx.ts";
+import { recital } from "../workbench/recitalModel.ts";
+import { accept, closeAll, newFunction, open, ready, shown, until, type Watch, watchRequests } from "./extension.ts";
+
+const whole = recital.join("").trimEnd();
+
+describe("the open list of suggestions", () => {
+  let ctx: Ctx;
+  let watch: Watch;
+  let words: readonly string[] = [];
+  const provider = vscode.languages.registerCompletionItemProvider("typescript", {
+    provideCompletionItems: () => words.map((word) => new vscode.CompletionItem(word)),
+  });
+  before(async () => {
+    ctx = await ready();
+  });
+  after(() => provider.dispose());
+  beforeEach(() => {
+    watch = watchRequests(ctx);
+  });
+  afterEach(async () => {
+    watch.stop();
+    words = [];
+    await vscode.commands.executeCommand("hideSuggestWidget");
+    await closeAll();
+  });
+
+  async function openList(text: string, ...offered: string[]): Promise<vscode.TextEditor> {
+    words = offered;
+    const editor = await open(`${text}¦`);
+    await vscode.commands.executeCommand("editor.action.triggerSuggest");
+    return editor;
+  }
+
+  const lastPrefix = () => watch.requests.at(-1)?.prefix;
+
+  it("decides how the suggestion begins, which replaces what was typed", async () => {
+    const before = `${newFunction()} const `;
+    const editor = await openList(`${before}ans`, "answer");
+    await until("the engine is asked for what is selected", () => lastPrefix() === `${before}answer`);
+    await until("it has answered", () => ctx.completions.completer.isIdleFor(400));
+    await shown();
+    await accept();
+    await until("the suggestion is inserted", () => editor.document.getText() !== `${before}ans`);
+    assert.equal(editor.document.getText(), `${before}${whole.slice(" const ".length)}`);
+  });
+
+  it("is followed when another item is selected", async () => {
+    const before = `${newFunction()} const answer = `;
+    await openList(`${before}com`, "compile", "compute");
+    await until("the engine is asked for the first", () => lastPrefix() === `${before}compile`);
+    await vscode.commands.executeCommand("selectNextSuggestion");
+    await until("the engine is asked for the second", () => lastPrefix() === `${before}compute`);
+  });
+});
