@@ -20,6 +20,8 @@ export interface GpuDevice {
   readonly device: GPUDevice;
   /** The adapter's own description, for people. */
   readonly name: string;
+  /** What made the adapter and what drives it, with the driver's version. */
+  readonly driver: string;
   readonly software: boolean;
   readonly abilities: DeviceAbilities;
 }
@@ -28,6 +30,8 @@ export interface GpuDevice {
 const enabledToggles = ["vulkan_enable_f16_on_nvidia"];
 /** Kernels check their own bounds, and buffers are written before they are read. */
 const deviceToggles = ["disable_robustness", "disable_workgroup_init", "disable_polyfills_on_integer_div_and_mod"];
+/** Browsers round times to 0.1 ms for privacy's sake; kernels take less. */
+const disabledToggles = ["timestamp_quantization"];
 const wantedFeatures = ["shader-f16", "subgroups", "timestamp-query"] as const satisfies readonly GPUFeatureName[];
 
 let instance: Promise<GPU> | undefined;
@@ -36,7 +40,10 @@ let instance: Promise<GPU> | undefined;
 function dawn(): Promise<GPU> {
   instance ??= import("webgpu").then(({ create, globals }) => {
     Object.assign(globalThis, globals);
-    return create([`enable-dawn-features=${[...enabledToggles, ...deviceToggles].join(",")}`]);
+    return create([
+      `enable-dawn-features=${[...enabledToggles, ...deviceToggles].join(",")}`,
+      `disable-dawn-features=${disabledToggles.join(",")}`,
+    ]);
   });
   return instance;
 }
@@ -65,6 +72,7 @@ export async function openDevice(choice: AdapterChoice = {}): Promise<GpuDevice>
   return {
     device,
     name: nameOf(adapter),
+    driver: [adapter.info.vendor, adapter.info.architecture, adapter.info.description].join(" "),
     software: adapter.info.isFallbackAdapter,
     abilities: {
       f16: device.features.has("shader-f16"),

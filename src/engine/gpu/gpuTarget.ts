@@ -8,6 +8,7 @@ import { GpuSequence } from "./gpuSequence.ts";
 import { bind, type Dispatch, encode, type Kernel, KernelCompiler } from "./kernels.ts";
 import {
   attentionBlock,
+  blocksFormat,
   ForwardKernels,
   type InputFormat,
   inputAlignment,
@@ -349,7 +350,7 @@ export class GpuTarget {
   }
 
   private downShape({ inputs, outputs, format }: GpuMatrix): LinearShape {
-    return { inputs, outputs, format: format === "float32" ? format : `${format}-blocks` };
+    return { inputs, outputs, format: blocksFormat(format) };
   }
 }
 
