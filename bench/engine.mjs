@@ -14,7 +14,8 @@ await esbuild.build({
   platform: "node",
   target: "node20",
   format: "cjs",
-  external: ["onnxruntime-node"],
+  external: ["onnxruntime-node", "webgpu"],
+  loader: { ".wgsl": "text" },
   logLevel: "warning",
 });
 
