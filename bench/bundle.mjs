@@ -15,7 +15,8 @@ export async function bundle(module) {
     platform: "node",
     target: "node20",
     format: "cjs",
-    external: ["onnxruntime-node", "playwright-core", "vscode"],
+    external: ["onnxruntime-node", "playwright-core", "vscode", "webgpu"],
+    loader: { ".wgsl": "text" },
     logLevel: "warning",
   });
   return outfile;

@@ -4,6 +4,8 @@ import { JakiroError } from "../errors.ts";
 const enabledToggles = ["vulkan_enable_f16_on_nvidia"];
 /** Kernels check their own bounds, and buffers are written before they are read. */
 const deviceToggles = ["disable_robustness", "disable_workgroup_init", "disable_polyfills_on_integer_div_and_mod"];
+/** Browsers round times to 0.1 ms for privacy's sake; kernels take less. */
+const disabledToggles = ["timestamp_quantization"];
 
 const instances = new Map<string, Promise<GPU>>();
 
@@ -14,6 +16,7 @@ const instances = new Map<string, Promise<GPU>>();
 export function dawn(adapter?: string, backend?: string): Promise<GPU> {
   const flags = [
     `enable-dawn-features=${[...enabledToggles, ...deviceToggles].join(",")}`,
+    `disable-dawn-features=${disabledToggles.join(",")}`,
     ...(adapter === undefined ? [] : [`adapter=${adapter}`]),
     ...(backend === undefined ? [] : [`backend=${backend}`]),
   ];

@@ -7,6 +7,8 @@ export interface GpuDevice {
   readonly device: GPUDevice;
   /** The adapter's name, for people. */
   readonly name: string;
+  /** What made the adapter and what drives it, with the driver's version. */
+  readonly driver: string;
   readonly software: boolean;
   readonly abilities: DeviceAbilities;
 }
@@ -30,7 +32,9 @@ export async function openDevice(named: AdapterName): Promise<GpuDevice> {
   }
   const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature));
   const device = await opened(name, adapter.requestDevice({ requiredFeatures, requiredLimits }));
-  return { device, name, software, abilities: abilitiesOf(device.features) };
+  const { vendor, architecture, description } = adapter.info;
+  const driver = [vendor, architecture, description].join(" ");
+  return { device, name, driver, software, abilities: abilitiesOf(device.features) };
 }
 
 export async function requestAdapter(named: AdapterName): Promise<GPUAdapter> {

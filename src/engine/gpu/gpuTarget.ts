@@ -10,6 +10,7 @@ import { GpuSequence } from "./gpuSequence.ts";
 import { Binder, type Dispatch, DispatchList, encode, type Kernel, KernelCompiler } from "./kernels.ts";
 import {
   attentionBlock,
+  blocksFormat,
   ForwardKernels,
   type InputFormat,
   inputAlignment,
@@ -398,7 +399,7 @@ export class GpuTarget implements Target {
   }
 
   private downShape({ inputs, outputs, format }: GpuMatrix): LinearShape {
-    return { inputs, outputs, format: format === "float32" ? format : `${format}-blocks` };
+    return { inputs, outputs, format: blocksFormat(format) };
   }
 }
 

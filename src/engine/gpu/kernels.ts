@@ -41,7 +41,10 @@ export class KernelCompiler {
   private async build(name: string, source: string): Promise<Kernel> {
     const { device } = this;
     const layout = device.createBindGroupLayout({ label: name, entries: bindingsOf(source) });
+    device.pushErrorScope("validation");
     const module = device.createShaderModule({ label: name, code: source });
+    const invalid = await device.popErrorScope();
+    if (invalid !== null) throw new Error(invalid.message);
     const pipeline = await device.createComputePipelineAsync({
       label: name,
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),

@@ -15,6 +15,7 @@ import tileSource from "../../../kernels/linearTile.wgsl";
 import normSource from "../../../kernels/norm.wgsl";
 import quantizeSource from "../../../kernels/quantizeBlocks.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
+import type { WeightFormat } from "../cpu/packMatrix.ts";
 import type { Kernel, KernelCompiler, KernelConstants } from "./kernels.ts";
 
 /** Rows that one reading of the weights can serve; a forward takes the smallest that holds its rows, or several of the largest. */
@@ -41,6 +42,17 @@ const productSources: Readonly<
   "int4-blocks": { source: int4Source, constants: { BLOCKS: 1 } },
   float32: { source: float32Source },
 };
+
+/** The format of a product whose input comes with a scale per 32 inputs rather than per row. */
+export function blocksFormat(format: WeightFormat): ProductFormat {
+  return format === "float32" ? format : `${format}-blocks`;
+}
+
+/** Text of all kernels of a forward: what a verdict about them depends on. */
+export const forwardSources = [
+  ...[rowsSource, tileSource, embedSource, normSource, attentionSource, mergeSource, compactSource, argmaxSource],
+  ...[int8Source, int8BlocksSource, int4Source, float32Source, linearSource, gatedSource, qkvSource],
+].join("\n");
 
 /** Alignment of a product's inputs, by their format. */
 export const inputAlignment: Readonly<Record<ProductFormat, number>> = {

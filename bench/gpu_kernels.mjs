@@ -1,0 +1,122 @@
+// The kernels of the GPU engine on this machine's GPU: bandwidth of the one-row products, the price of verifying more rows, and
+// what a dispatch costs. Weights are random; nothing is downloaded.
+//   node bench/gpu_kernels.mjs [--adapter NAME] [--cached 512] [--json FILE] [--tiny]
+// --tiny runs everything once on a model for software adapters: it shows that the benchmark works, not how fast anything is.
+import { parseArgs } from "node:util";
+import { product } from "./engine.mjs";
+import { Measures } from "./gpu/measures.mjs";
+import { models, tinyModels } from "./gpu/randomPack.mjs";
+import { progress } from "./options.mjs";
+
+const { values: options } = parseArgs({
+  options: {
+    adapter: { type: "string" },
+    cached: { type: "string", default: "512" },
+    json: { type: "string" },
+    tiny: { type: "boolean", default: false },
+  },
+});
+const { tiny } = options;
+const cached = tiny ? 8 : Number(options.cached);
+const formats = ["int4", "int8"];
+const rowCounts = [1, 2, 4, 8, 16, 32, 60];
+const copyBytes = tiny ? 1 << 20 : 1 << 28;
+const cacheBytes = tiny ? 0 : undefined;
+const shapes = tiny ? tinyModels : models;
+
+const search = await product.listAdapters();
+if ("failure" in search) throw new Error(search.failure);
+const adapter = product.chooseAdapter(search.adapters, options.adapter);
+const open = () => product.openDevice(adapter);
+const gpu = await open();
+const measures = new Measures(gpu);
+const copy = await measures.copyBandwidth(copyBytes);
+const overhead = await measures.dispatchOverhead();
+const clock = measures.timer === undefined ? "this process's clock" : "the device's clock";
+
+const oneRow = [];
+for (const { name, config } of shapes) {
+  for (const format of [...formats, "float32"]) {
+    progress(`One row, ${name} ${format}`, 0, 1);
+    oneRow.push({ model: name, format, matrices: await measures.oneRow(config, format, cacheBytes) });
+  }
+}
+gpu.device.destroy();
+
+const verification = [];
+for (const { name, config } of shapes) {
+  for (const format of formats) {
+    progress(`Verification, ${name} ${format}`, 0, 1);
+    try {
+      const result = await new Measures(await open()).verification(config, format, rowCounts, cached);
+      verification.push({ model: name, format, cached, ...result });
+    } catch (error) {
+      console.error(`${name} ${format}: ${error.message}`);
+    }
+  }
+}
+progress("", 1, 1);
+await report();
+// Dawn keeps the process alive.
+process.exit(0);
+
+async function report() {
+  const whole = (value) => value.toFixed(0);
+  const percent = (share) => `${whole(100 * share)} %`;
+  console.log(`${gpu.name} (${gpu.driver}), times by ${clock}\n`);
+  console.log(
+    `copy bandwidth ${copy.toFixed(1)} GB/s; an empty dispatch takes ${overhead.deviceUs.toFixed(2)} us on the device`,
+  );
+  console.log(`and ${overhead.encodeUs.toFixed(2)} us to encode\n`);
+
+  const header = ["one-row product", "MB", "us", "GB/s", "of copy"];
+  const products = oneRow.flatMap(({ model, format, matrices }) =>
+    matrices.map(({ name, inputs, outputs, bytes, ms, gigabytesPerSecond }) => [
+      `${model} ${format} ${name} ${inputs} x ${outputs}`,
+      (bytes / 1e6).toFixed(1),
+      (1000 * ms).toFixed(1),
+      gigabytesPerSecond.toFixed(1),
+      percent(gigabytesPerSecond / copy),
+    ]),
+  );
+  console.log(product.formatMarkdownTable([header, ...products]));
+
+  const title = [
+    `verification, ms behind ${cached} tokens`,
+    ...rowCounts.map((rows) => `${rows} ${rows === 1 ? "row" : "rows"}`),
+  ];
+  const rows = verification.flatMap(({ model, format, rows }) => [
+    [`${model} ${format}`, ...rows.map(({ deviceMs }) => deviceMs.toFixed(2))],
+    ["as a multiple of one row", ...rows.map(({ deviceMs }) => (deviceMs / rows[0].deviceMs).toFixed(2))],
+    ["call to tokens", ...rows.map(({ wallMs }) => wallMs.toFixed(2))],
+  ]);
+  console.log(product.formatMarkdownTable([title, ...rows]));
+
+  for (const { model, format, rows, kernels } of verification) {
+    if (kernels.length === 0) continue;
+    const sum = kernels.reduce((total, { ms }) => total + ms, 0);
+    const empty = (rows[0].dispatches * overhead.deviceUs) / 1000;
+    console.log(
+      `${model} ${format}: a plain forward takes ${(rows[0].deviceMs / Math.max(sum, empty)).toFixed(2)} of the larger of the sum of ` +
+        `its kernels (${sum.toFixed(2)} ms) and as many empty dispatches (${empty.toFixed(2)} ms)`,
+    );
+    const profile = kernels.map(({ kernel, workgroups, dispatches, ms }) => [
+      `${kernel} [${workgroups.join(", ")}]`,
+      String(dispatches),
+      ms.toFixed(3),
+      percent(ms / sum),
+    ]);
+    console.log(`\n${product.formatMarkdownTable([["kernel", "dispatches", "ms", "share"], ...profile])}`);
+  }
+  if (options.json === undefined) return;
+  await product.writeResultFile(options.json, {
+    adapter: { name: gpu.name, driver: gpu.driver },
+    machine: product.describeMachine(),
+    date: new Date().toISOString(),
+    clock,
+    copyGigabytesPerSecond: copy,
+    emptyDispatch: overhead,
+    oneRow,
+    verification,
+  });
+}

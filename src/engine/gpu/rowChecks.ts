@@ -1,0 +1,140 @@
+import { argmax } from "../decoding/selection.ts";
+import type { ModelConfig } from "../model/checkpoint.ts";
+import { type Check, farthest, floats, nextInputFailures, plainRow, sameBits, valueFailures } from "./check.ts";
+import type { KernelTrials } from "./kernelTrials.ts";
+import { randomFloats, randomWords } from "./randomOperands.ts";
+import { attention, compactKv, embed, norm } from "./reference.ts";
+import { attentionBlock } from "./targetKernels.ts";
+
+/** What runs between the linear layers of a model. */
+export function rowChecks(trials: KernelTrials, config: Pick<ModelConfig, "hidden" | "rmsEpsilon">): Check[] {
+  return [
+    normCheck(trials, config),
+    embedCheck(trials, config.hidden),
+    attentionCheck(trials),
+    compactCheck(trials),
+    argmaxCheck(trials),
+  ];
+}
+
+function normCheck(trials: KernelTrials, { hidden, rmsEpsilon }: Pick<ModelConfig, "hidden" | "rmsEpsilon">): Check {
+  const rows = 3;
+  const run: Check["run"] = async () => {
+    const input = randomFloats(rows * hidden, 31);
+    // A row of zeros divides by nothing.
+    input.fill(0, 2 * hidden);
+    const gains = randomFloats(2 * hidden, 32).map((value) => 1 + value / 2);
+    const [plain, kept, picked, factors] = await Promise.all([
+      trials.norm(input, gains, rmsEpsilon),
+      trials.norm(input, gains, rmsEpsilon, { keep: true }),
+      trials.norm(input, gains, rmsEpsilon, { picks: [...Array(rows).keys()] }),
+      trials.norm(input, gains, -1),
+    ]);
+    const wanted = Array.from({ length: rows }, (_, row) => input.subarray(row * hidden, (row + 1) * hidden));
+    const normed = wanted.map((values) => norm(values, gains, rmsEpsilon));
+    const scaled = wanted.map((values) => norm(values, gains, -1));
+    const features = farthest(floats(kept.features), Float64Array.from(normed.flatMap((row) => [...row.features])));
+    return [
+      ...nextInputFailures(
+        trials,
+        plain.output,
+        normed.map(({ next }) => next),
+      ),
+      ...nextInputFailures(
+        trials,
+        factors.output,
+        scaled.map(({ next }) => next),
+      ),
+      ...valueFailures(features),
+      ...(sameBits(plain.output, kept.output) && sameBits(plain.output, picked.output)
+        ? []
+        : [{ fault: "rows" as const, message: "rows for the LM head have other bits than all rows" }]),
+    ];
+  };
+  return { kernel: "norm", run };
+}
+
+function embedCheck(trials: KernelTrials, hidden: number): Check {
+  const blocks = trials.kernels.quantize;
+  const vocabulary = 5;
+  const run: Check["run"] = async () => {
+    const table = blocks
+      ? randomWords((vocabulary * hidden) / 4, 41)
+      : new Uint32Array(randomFloats(vocabulary * hidden, 41).buffer);
+    const scales = blocks ? randomFloats(vocabulary * Math.ceil(hidden / 32), 42) : undefined;
+    const tokens = [4, 0, 3, 3];
+    const rows = tokens.map((token) => ({ ...plainRow(0), token }));
+    const wanted = tokens.flatMap((token) => [...embed(table, scales, hidden, token)]);
+    const output = floats(await trials.embed(table, scales, hidden, rows));
+    return valueFailures(farthest(output, Float64Array.from(wanted)), 0);
+  };
+  return { kernel: "embed", run };
+}
+
+/** Both ends of an attention block, and a path whose slots lie apart; every row with the others and by itself. */
+function attentionCheck(trials: KernelTrials): Check {
+  const { shape } = trials.kernels;
+  const { slots } = shape;
+  const width = shape.heads * shape.headDim;
+  const run: Check["run"] = async () => {
+    const rows = [0, attentionBlock - 1, attentionBlock, slots - 1].map(plainRow);
+    rows.push({ ...plainRow(131), contiguous: 129, path: 1 });
+    const operands = {
+      ...shape,
+      queries: randomFloats(rows.length * width, 51, 2),
+      cache: randomFloats(2 * slots * shape.kvHeads * shape.headDim, 52),
+      paths: Uint32Array.of(0, 140, 290, 133),
+    };
+    const all = await trials.attention(operands, rows);
+    const stride = all.length / rows.length;
+    const own = (row: number) => all.slice(row * stride, (row + 1) * stride);
+    const alone = await Promise.all(
+      rows.map((row, i) =>
+        trials.attention({ ...operands, queries: operands.queries.slice(i * width, (i + 1) * width) }, [row]),
+      ),
+    );
+    return [
+      ...nextInputFailures(
+        trials,
+        all,
+        rows.map((row, i) => attention(operands, row, i)),
+      ),
+      ...(alone.every((bits, i) => sameBits(bits, own(i)))
+        ? []
+        : [{ fault: "rows" as const, message: "a row has other bits beside other rows" }]),
+    ];
+  };
+  return { kernel: "attention", run };
+}
+
+function compactCheck(trials: KernelTrials): Check {
+  const { kvHeads, headDim, slots } = trials.kernels.shape;
+  const width = kvHeads * headDim;
+  const run: Check["run"] = async () => {
+    const moves = [
+      [201, 200],
+      [204, 201],
+      [299, 202],
+    ] as const;
+    const cache = randomWords(4 * slots * width, 61);
+    const moved = await trials.compact(cache, moves);
+    compactKv(cache, moves, slots, width);
+    return sameBits(moved, cache) ? [] : [{ fault: "values", message: "keys and values are not where they belong" }];
+  };
+  return { kernel: "compactKv", run };
+}
+
+function argmaxCheck(trials: KernelTrials): Check {
+  const [rows, vocabulary] = [4, 3001];
+  const run: Check["run"] = async () => {
+    // Whole numbers make ties.
+    const logits = randomFloats(rows * vocabulary, 71, 50).map(Math.round);
+    logits.fill(Number.NaN, 0, 2000);
+    const found = await trials.argmax(logits, vocabulary);
+    const wanted = [...found.keys()].map((row) => argmax(logits.subarray(row * vocabulary, (row + 1) * vocabulary)));
+    return found.every((token, row) => token === wanted[row])
+      ? []
+      : [{ fault: "values", message: `tokens ${[...found].join()} instead of ${wanted.join()}` }];
+  };
+  return { kernel: "argmax", run };
+}

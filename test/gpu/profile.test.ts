@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
+import { profileForward } from "../../src/engine/gpu/profile.ts";
+import { packTiny } from "../engine/scratchTarget.ts";
+import { openTestDevice } from "./testDevice.ts";
+
+describe("profileForward", function () {
+  this.timeout(60_000);
+
+  it("times every dispatch of a forward, and leaves the sequence to others", async () => {
+    const scratch = await packTiny("tiny-qwen2", "int8");
+    const options = { capacity: 256, sequences: 1 };
+    const gpu = await GpuTarget.load(await openTestDevice(), scratch.checkpoint, scratch.target.packed, options);
+    const { layers } = scratch.checkpoint.config;
+    for (const [rows, cached] of [
+      [1, 0],
+      [5, 130],
+    ] as const) {
+      const profile = await profileForward(gpu, rows, cached);
+      assert.ok(profile !== undefined, "the software adapter has timestamps");
+      assert.deepEqual([profile.rows, profile.cached], [rows, cached]);
+      const dispatches = (name: string) =>
+        profile.kernels.filter(({ kernel }) => kernel === name).reduce((sum, kernel) => sum + kernel.dispatches, 0);
+      assert.equal(dispatches("attention"), layers);
+      assert.equal(dispatches("norm"), 2 * layers + 1);
+      assert.equal(dispatches("linearQkv int8"), layers);
+      assert.equal(dispatches("argmax"), 1);
+      // The output projections and the LM head are the same kernel for different matrices.
+      assert.equal(dispatches("linear int8"), layers + 1);
+      assert.equal(profile.kernels.filter(({ kernel }) => kernel === "linear int8").length, 2);
+      for (const { kernel, ms } of profile.kernels)
+        assert.ok(ms >= 0 && Number.isFinite(ms), `${kernel} takes ${ms} ms`);
+      assert.ok(profile.forwardMs > 0);
+    }
+    const sequence = gpu.sequence();
+    await sequence.forward({ tokens: [1], parents: [-1] }, "argmax");
+    gpu.release();
+    await scratch.release();
+  });
+
+  it("says nothing where the device has no timestamps", async () => {
+    const scratch = await packTiny("tiny-llama", "int8");
+    const device = await openTestDevice();
+    const blind = { ...device, abilities: { ...device.abilities, timestamps: false } };
+    const gpu = await GpuTarget.load(blind, scratch.checkpoint, scratch.target.packed, { capacity: 64, sequences: 1 });
+    assert.equal(await profileForward(gpu, 1, 0), undefined);
+    gpu.release();
+    await scratch.release();
+  });
+});

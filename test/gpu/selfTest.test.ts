@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { GpuDevice } from "../../src/engine/gpu/device.ts";
+import { type Kernel, KernelCompiler, type KernelConstants } from "../../src/engine/gpu/kernels.ts";
+import { type SelfTestSubject, selfTest } from "../../src/engine/gpu/selfTest.ts";
+import { rememberedSelfTest } from "../../src/engine/gpu/selfTestMemory.ts";
+import { smallConfig } from "../unit/cpu/randomCheckpoint.ts";
+import { openTestDevice } from "./testDevice.ts";
+
+/** Changes to the sources of kernels, by the name of the kernel: [what, by what]. */
+type Damage = Readonly<Record<string, readonly [string, string]>>;
+
+/** Compiles damaged sources. */
+class DamagingCompiler extends KernelCompiler {
+  calls = 0;
+
+  constructor(
+    device: GPUDevice,
+    private readonly damage: Damage = {},
+  ) {
+    super(device);
+  }
+
+  override compile(name: string, source: string, constants?: KernelConstants): Promise<Kernel> {
+    this.calls++;
+    const [what, by] = this.damage[name] ?? ["", ""];
+    assert.ok(source.includes(what), `${name} has no "${what}"`);
+    return super.compile(name, source.replace(what, by), constants);
+  }
+}
+
+const int8: SelfTestSubject = { config: { ...smallConfig, intermediate: 160 }, format: "int8" };
+
+describe("the GPU's self-test", function () {
+  this.timeout(180_000);
+  let gpu: GpuDevice;
+  before(async () => {
+    gpu = await openTestDevice();
+  });
+  after(() => gpu.device.destroy());
+
+  for (const subject of [
+    int8,
+    { config: smallConfig, format: "int4" },
+    { config: smallConfig, format: "float32" },
+  ] as const satisfies SelfTestSubject[]) {
+    it(`finds nothing wrong with kernels that are right (${subject.format})`, async () => {
+      assert.deepEqual(await selfTest(new KernelCompiler(gpu.device), subject), { ok: true, failures: [] });
+    });
+  }
+
+  it("names every kernel that computes something else, and no other", async () => {
+    const damage: Damage = {
+      "linear int8": ["+ dot4I8Packed(a.w, w.w)", ""],
+      "linearQkv int8": ["lane < half);", "lane <= half);"],
+      norm: ["+ EPSILON", "+ 2.0 * EPSILON + 0.01"],
+      embed: ["i / 32u]", "i / 16u]"],
+      attention: ["position >= row.contiguous", "position > row.contiguous"],
+      compactKv: ["moves[i].y) * WIDTH", "moves[i].y + 1u) * WIDTH"],
+      argmax: ["ids[other] < ids[thread]", "ids[other] > ids[thread]"],
+    };
+    const { ok, failures } = await selfTest(new DamagingCompiler(gpu.device, damage), int8);
+    assert.equal(ok, false);
+    const wrong = new Set(failures.filter(({ fault }) => fault === "values").map(({ kernel }) => kernel));
+    assert.deepEqual([...wrong].sort(), Object.keys(damage).sort());
+  });
+
+  it("names a kernel whose sums depend on the number of rows, and the tiles", async () => {
+    const forward = "fma(a.w, w.w, fma(a.z, w.z, fma(a.y, w.y, fma(a.x, w.x, sums[row]))))";
+    const backward = "fma(a.x, w.x, fma(a.y, w.y, fma(a.z, w.z, fma(a.w, w.w, sums[row]))))";
+    const damage: Damage = { "linear float32": [forward, `select(${forward}, ${backward}, ROWS >= 16u)`] };
+    const { ok, failures } = await selfTest(new DamagingCompiler(gpu.device, damage), {
+      config: smallConfig,
+      format: "float32",
+    });
+    assert.equal(ok, false);
+    assert.deepEqual(
+      new Set(failures.map(({ kernel, fault }) => `${kernel} ${fault}`)),
+      new Set(["linear float32 rows"]),
+    );
+    assert.deepEqual(new Set(failures.map(({ tile }) => tile)), new Set([16, 32, 64]));
+  });
+
+  it("reports what does not compile and what a variant does to features", async () => {
+    const damage: Damage = {
+      "linearGated int8": ["fillTile(column", "fillTiles(column"],
+      norm: ["let next = value * nextFactor(word);", "let next = value * nextFactor(word) * (1.0 + 1e-6 * f32(KEEP));"],
+    };
+    const { failures } = await selfTest(new DamagingCompiler(gpu.device, damage), int8);
+    const found = failures.map(({ kernel, fault, tile }) => [kernel, fault, tile]);
+    const tiles = [1, 2, 4, 8, 16, 32, 64];
+    assert.deepEqual(
+      found,
+      [...tiles.map((tile) => ["linearGated int8", "error", tile]), ["norm", "rows", undefined]],
+      JSON.stringify(failures),
+    );
+  });
+
+  describe("remembered", () => {
+    const wrong: Damage = { argmax: ["ids[other] < ids[thread]", "ids[other] > ids[thread]"] };
+    let folder: string;
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), "jakiro-"));
+    });
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    async function test(build: string, damage: Damage = {}) {
+      const compiler = new DamagingCompiler(gpu.device, damage);
+      const verdict = await rememberedSelfTest(gpu, int8, { build, folder: join(folder, "gpu"), compiler });
+      return { verdict, ran: compiler.calls > 0 };
+    }
+
+    it("runs once for an adapter, a driver and a build, whatever its verdict", async () => {
+      const first = await test("1", wrong);
+      assert.deepEqual([first.verdict.ok, first.ran], [false, true]);
+      assert.deepEqual(await test("1"), { verdict: first.verdict, ran: false });
+      const other = await test("2");
+      assert.deepEqual([other.verdict.ok, other.ran], [true, true]);
+    });
+
+    it("runs again where the verdict cannot be read, and where a kernel could not run", async () => {
+      const broken: Damage = { argmax: ["workgroupBarrier", "barrierOfAll"] };
+      assert.equal((await test("1", broken)).verdict.ok, false);
+      const second = await test("1");
+      assert.deepEqual([second.verdict.ok, second.ran], [true, true]);
+      const [file] = readdirSync(join(folder, "gpu"));
+      writeFileSync(join(folder, "gpu", file!), "{");
+      assert.equal((await test("1")).ran, true);
+    });
+  });
+});
