@@ -91,6 +91,7 @@ export class DecodingSession implements Resident {
 
   private async atDesk<Result>(work: (desk: Desk) => Promise<Result>): Promise<Result> {
     this.working = true;
+    this.placement.retryWhenDue();
     try {
       for (;;) {
         this.desk ??= await this.settle();
