@@ -98,6 +98,7 @@ export class DecodingSession implements Resident {
 
   private async atDesk<Result>(work: (desk: Desk) => Promise<Result>): Promise<Result> {
     this.working = true;
+    this.placement.retryWhenDue();
     try {
       for (;;) {
         this.desk ??= await this.settle();

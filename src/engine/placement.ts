@@ -113,7 +113,6 @@ export class Placement {
 
   /** The model where it is now; it stays loaded there until it was left as often as it was entered. */
   enter(): PlacedModel {
-    this.retryWhenDue();
     const { model } = this;
     this.users.set(model, (this.users.get(model) ?? 0) + 1);
     return model;
@@ -135,6 +134,14 @@ export class Placement {
     await this.fleeing;
   }
 
+  /** To be called with every request: tries a lost GPU again once its time has come. Nobody waits for that. */
+  retryWhenDue(): void {
+    if (this.retryAt === undefined || this.retrying !== undefined || this.now() < this.retryAt) return;
+    this.retrying = this.retry().finally(() => {
+      this.retrying = undefined;
+    });
+  }
+
   /** Gives all memory back, whoever still uses it. */
   async releaseAll(): Promise<void> {
     this.released = true;
@@ -150,13 +157,6 @@ export class Placement {
     const model = await this.loaders.cpu();
     this.waitLonger();
     this.move(model, reason);
-  }
-
-  private retryWhenDue(): void {
-    if (this.retryAt === undefined || this.retrying !== undefined || this.now() < this.retryAt) return;
-    this.retrying = this.retry().finally(() => {
-      this.retrying = undefined;
-    });
   }
 
   private async retry(): Promise<void> {
@@ -189,8 +189,8 @@ export class Placement {
     this.model = model;
     this.whyCpu = reason;
     this.arrivedAt = this.now();
-    for (const resident of this.residents) resident.moveOut();
     if (!this.users.has(left)) this.release(left);
+    for (const resident of this.residents) resident.moveOut();
     this.options.onMove?.();
   }
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { type DecodeResult, decode } from "../../src/engine/decoding/decoder.ts";
+import { type DecodeRequest, type DecodeResult, decode, Writing } from "../../src/engine/decoding/decoder.ts";
+import type { Method } from "../../src/engine/decoding/method.ts";
 import { tau } from "../../src/engine/decoding/statistics.ts";
+import { DeviceLostError } from "../../src/engine/decoding/target.ts";
 import { JakiroError } from "../../src/engine/errors.ts";
 import { decodePlainly, request, samplers, strategyOf, WatchedSequence } from "./decoding.ts";
 import { packTiny, randomTokens, type ScratchTarget } from "./scratchTarget.ts";
@@ -41,6 +43,60 @@ describe("decode", () => {
 
     const unasked = () => assert.fail("plain decoding has no use for it");
     assert.deepEqual((await decode(fresh(), strategyOf("plain"), { ...asked, known: unasked })).tokens, plain.tokens);
+  });
+
+  describe("after a device was lost", () => {
+    /** Decodes on sequences of which each but the last is lost in the forward of this number. */
+    async function interrupted(lostAt: readonly number[], asked: DecodeRequest, method: Method): Promise<DecodeResult> {
+      const writing = new Writing();
+      for (const [i, lost] of [...lostAt, Number.POSITIVE_INFINITY].entries()) {
+        const sequence = fresh();
+        sequence.during = (forward) => {
+          if (forward === lost) throw new DeviceLostError("gone");
+        };
+        const head = method === "jakiro" ? await scripted(asked.prompt) : undefined;
+        const decoding = decode(sequence, strategyOf(method, {}, head), asked, writing);
+        if (i === lostAt.length) return await decoding;
+        await assert.rejects(decoding, DeviceLostError);
+      }
+      return assert.fail();
+    }
+
+    for (const method of ["plain", "jakiro"] as const) {
+      it(`goes on to the same text, drawn by seed too (${method})`, async () => {
+        for (const sampling of samplers.slice(0, 2)) {
+          const asked = request(prompt(140), { sampling });
+          const expected = await decodePlainly(fresh(), asked);
+          // In the prompt, at the first token, in the middle, and again soon after.
+          for (const lostAt of [[1], [2], [3], [5], [5, 2, 1]]) {
+            const heard: number[] = [];
+            const onTokens = (tokens: readonly number[]) => {
+              heard.push(...tokens);
+              return undefined;
+            };
+            const { tokens, finishReason, statistics } = await interrupted(lostAt, { ...asked, onTokens }, method);
+            assert.deepEqual([tokens, finishReason], [expected.tokens, "length"], `lost at ${lostAt}`);
+            assert.deepEqual(heard, expected.tokens, "each token is told once");
+            assert.equal(statistics.counts.completionTokens, expected.tokens.length);
+          }
+        }
+      });
+    }
+
+    it("keeps a first token that was given, and candidates that were asked for", async () => {
+      const asked = request(prompt(40), { maxTokens: 8, candidates: 3 });
+      const expected = await decodePlainly(fresh(), asked);
+      for (const lostAt of [[1], [4]]) {
+        const { tokens, candidates } = await interrupted(lostAt, asked, "plain");
+        assert.deepEqual([tokens, candidates], [expected.tokens, expected.candidates]);
+      }
+      const firstToken = expected.candidates![1]!;
+      const branch = request(prompt(40), { maxTokens: 8, firstToken });
+      for (const lostAt of [[1], [4]]) {
+        const { tokens } = await interrupted(lostAt, branch, "plain");
+        assert.deepEqual(tokens, (await decodePlainly(fresh(), branch)).tokens);
+      }
+    });
   });
 
   describe("cancellation", () => {

@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DecodeRequest } from "../../src/engine/decoding/decoder.ts";
+import { DeviceLostError } from "../../src/engine/decoding/target.ts";
+import { Engine, type EngineOptions } from "../../src/engine/engine.ts";
+import type { Adapter } from "../../src/engine/gpu/adapters.ts";
+import type { GpuDevice } from "../../src/engine/gpu/device.ts";
+import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
+import { openCheckpoint } from "../../src/engine/model/open.ts";
+import { request } from "../engine/decoding.ts";
+import { chain } from "../engine/pathComparison.ts";
+import { writeRandomHead } from "../engine/randomHead.ts";
+import { packTiny, randomTokens, tinyPath } from "../engine/scratchTarget.ts";
+import { openTestDevice } from "./testDevice.ts";
+
+const path = tinyPath("tiny-qwen2");
+const adapter: Adapter = {
+  name: "Test GPU",
+  backend: "vulkan",
+  driver: "1",
+  vendor: "x",
+  software: false,
+  abilities: { f16: false, subgroups: false, timestamps: false },
+  limits: { maxBufferSize: 1 << 30, maxStorageBufferBindingSize: 1 << 30 },
+};
+
+/** An engine on a device that the test may take away. Weights are exact, so that both devices write the same text. */
+describe("an engine whose GPU is lost", function () {
+  this.timeout(240_000);
+  const outside = process.env["JAKIRO_CACHE_DIR"];
+  const folder = mkdtempSync(join(tmpdir(), "jakiro-"));
+  const checkpoint = openCheckpoint(path);
+  const { vocabulary } = checkpoint.config;
+  const head = writeRandomHead(join(folder, "head"), checkpoint.config, { kind: "jakiro" });
+  checkpoint.close();
+  before(() => {
+    process.env["JAKIRO_CACHE_DIR"] = join(folder, "cache");
+  });
+  after(() => {
+    if (outside === undefined) delete process.env["JAKIRO_CACHE_DIR"];
+    else process.env["JAKIRO_CACHE_DIR"] = outside;
+    rmSync(folder, { recursive: true });
+  });
+
+  let notes: string[];
+  let devices: GpuDevice[];
+  let clock: number;
+  let engine: Engine;
+  beforeEach(() => {
+    [notes, devices, clock] = [[], [], 0];
+  });
+  afterEach(() => engine.release());
+
+  async function load(options: Partial<EngineOptions> = {}): Promise<void> {
+    const open = async () => {
+      const device = { ...(await openTestDevice()), name: adapter.name };
+      devices.push(device);
+      return device;
+    };
+    engine = await Engine.load({
+      path,
+      head,
+      format: "float32",
+      capacity: 300,
+      threads: 1,
+      device: "auto",
+      gpuAccess: { find: async () => [adapter], open },
+      onNote: (note) => notes.push(note),
+      now: () => clock,
+      ...options,
+    });
+  }
+
+  /** What the processor writes. */
+  async function expected(asked: DecodeRequest): Promise<readonly number[]> {
+    const reference = await Engine.load({ path, format: "float32", threads: 1 });
+    try {
+      return (await (await reference.session("plain")).decode(asked)).tokens;
+    } finally {
+      await reference.release();
+    }
+  }
+
+  it("goes on with the processor to the same text, and moves back when the GPU can be had again", async () => {
+    await load();
+    assert.deepEqual([engine.device, engine.adapter, engine.deviceReason, notes], ["gpu", "Test GPU", undefined, []]);
+    const sampling = { temperature: 0.8, topK: 0, topP: 1, seed: 5 };
+    const asked = request(randomTokens(60, vocabulary, 3), { sampling });
+    const text = await expected(asked);
+    const [session, idle] = [await engine.session("jakiro", { nodes: 6 }), await engine.session("lookup")];
+    await idle.prefill({ prompt: asked.prompt });
+
+    const heard: number[] = [];
+    const lost = await session.decode({
+      ...asked,
+      onTokens(tokens) {
+        heard.push(...tokens);
+        if (heard.length >= 5) devices[0]!.device.destroy();
+        return undefined;
+      },
+    });
+    assert.deepEqual([lost.tokens, heard, lost.finishReason], [text, text, "length"]);
+    assert.equal(engine.device, "cpu");
+    assert.match(engine.deviceReason!, /^The GPU Test GPU was lost: .*destroyed\.$/);
+    assert.deepEqual(notes, [`${engine.deviceReason} Going on with the processor.`]);
+    assert.deepEqual(idle.tokens, [], "what it held is gone");
+    assert.deepEqual((await idle.decode(asked)).tokens, text);
+
+    clock += 60_000;
+    // The processor's forwards block the event loop; between requests the GPU gets on.
+    const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+    assert.deepEqual((await session.decode({ ...asked, turn })).tokens, text);
+    assert.equal(engine.device, "cpu", "requests do not wait for the GPU");
+    while (engine.device === "cpu" && !notes.at(-1)!.includes("yet")) await turn();
+    assert.deepEqual([engine.adapter, engine.deviceReason], ["Test GPU", undefined]);
+    assert.equal(notes.at(-1), "On the GPU Test GPU again.");
+    assert.deepEqual((await session.decode(asked)).tokens, text);
+    assert.deepEqual((await idle.decode(asked)).tokens, text);
+    assert.equal(devices.length, 2);
+  });
+
+  it("is cancelled within the forward that finds the device gone", async () => {
+    await load();
+    const abort = new AbortController();
+    const session = await engine.session("plain");
+    const asked = request(randomTokens(20, vocabulary, 4), { signal: abort.signal });
+    const result = await session.decode({
+      ...asked,
+      onTokens(tokens) {
+        devices[0]!.device.destroy();
+        abort.abort();
+        return tokens.length > 1 ? assert.fail() : undefined;
+      },
+    });
+    assert.deepEqual([result.finishReason, result.tokens.length], ["cancelled", 1]);
+  });
+
+  it("is refused before the upload where the device's limits are too low, with the numbers", async () => {
+    const limit = 65_536;
+    let buffers = 0;
+    const open = async () => {
+      const opened = await openTestDevice();
+      const { device } = opened;
+      const limited = new Proxy(device, {
+        get(target, key) {
+          if (key === "limits") return { ...limitsOf(target), maxBufferSize: limit };
+          if (key === "createBuffer") buffers++;
+          const value = Reflect.get(target, key) as unknown;
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+      return { ...opened, device: limited, name: adapter.name };
+    };
+    await load({ gpuAccess: { find: async () => [adapter], open } });
+    assert.equal(engine.device, "cpu");
+    assert.match(engine.deviceReason!, /needs 1 MB in one buffer for .*, and Test GPU gives 1 MB at most\.$/);
+    assert.equal(buffers, 0);
+    const asked = request(randomTokens(20, vocabulary, 4), { maxTokens: 4 });
+    assert.deepEqual((await (await engine.session("plain")).decode(asked)).tokens, await expected(asked));
+  });
+
+  it("has room for as many sessions as were asked for, and takes it back", async () => {
+    await load({ sessions: 2 });
+    const first = await engine.session("plain");
+    await engine.session("plain");
+    await assert.rejects(engine.session("plain"), /All 2 sequences/);
+    first.release();
+    await engine.session("plain");
+  });
+});
+
+describe("GpuTarget, when its device fails", function () {
+  this.timeout(120_000);
+
+  it("tells errors apart from results", async () => {
+    const scratch = await packTiny("tiny-llama", "int8");
+    const { checkpoint, target } = scratch;
+    const gpu = await openTestDevice();
+    const loaded = await GpuTarget.load(gpu, checkpoint, target.packed, { capacity: 64, sequences: 1 });
+    const sequence = loaded.sequence();
+    await sequence.forward(chain([1, 2, 3]), "argmax");
+    // What follows uses a buffer that is gone: Dawn makes an error of it, and the map of what was never written succeeds.
+    loaded.scratch.logits.destroy();
+    await assert.rejects(sequence.forward(chain([1, 2, 3]), "argmax"), (error) => {
+      assert.ok(error instanceof DeviceLostError);
+      assert.match(error.message, /destroyed/);
+      return true;
+    });
+    await loaded.release();
+    await scratch.release();
+  });
+
+  it("gives a forward up that takes longer than its patience", async () => {
+    const scratch = await packTiny("tiny-llama", "int8");
+    const { checkpoint, target } = scratch;
+    const options = { capacity: 64, sequences: 1, patienceMs: 1 };
+    const loaded = await GpuTarget.load(await openTestDevice(), checkpoint, target.packed, options);
+    const forward = loaded.exclusively(() => new Promise(() => undefined));
+    await assert.rejects(forward, (error) => {
+      assert.ok(error instanceof DeviceLostError);
+      assert.equal(error.message, "it gave no answer for 0.001 s");
+      return true;
+    });
+    await loaded.release();
+    await scratch.release();
+  });
+});
+
+function limitsOf({ limits }: GPUDevice): Record<string, unknown> {
+  const copied: Record<string, unknown> = {};
+  for (const name in limits) copied[name] = limits[name as keyof GPUSupportedLimits];
+  return copied;
+}

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { diagnoseDevices } from "../../../src/engine/deviceDiagnosis.ts";
+import { JakiroError } from "../../../src/engine/errors.ts";
+import { namesIn } from "../../../src/engine/gpu/adapterList.ts";
+import { type Adapter, chooseAdapter } from "../../../src/engine/gpu/adapters.ts";
+import { findAdapters } from "../../../src/engine/gpu/findAdapters.ts";
+
+function adapter(name: string, software = false): Adapter {
+  return {
+    name,
+    backend: "vulkan",
+    driver: "1.0",
+    vendor: "x",
+    software,
+    abilities: { f16: true, subgroups: false, timestamps: true },
+    limits: { maxBufferSize: 1, maxStorageBufferBindingSize: 1 },
+  };
+}
+
+const [fast, slow, soft] = [adapter("Fast 9000"), adapter("Slow 100"), adapter("Softly", true)];
+
+function refusal(message: RegExp): (error: unknown) => boolean {
+  return (error) => error instanceof JakiroError && error.kind === "model" && message.test(error.message);
+}
+
+describe("chooseAdapter", () => {
+  it("takes the first one that is none in software", () => {
+    assert.equal(chooseAdapter([soft, fast, slow]), fast);
+  });
+
+  it("takes the one that is named in part, in software too", () => {
+    assert.equal(chooseAdapter([fast, slow, soft], "slow"), slow);
+    assert.equal(chooseAdapter([fast, slow, soft], "SOFT"), soft);
+  });
+
+  it("says what there is where it finds none", () => {
+    assert.throws(
+      () => chooseAdapter([fast, soft], "RTX"),
+      refusal(/^There is no GPU called "RTX" \(found: Fast 9000, Softly\)\.$/),
+    );
+    assert.throws(() => chooseAdapter([], "RTX"), refusal(/found: none/));
+    assert.throws(() => chooseAdapter([soft]), refusal(/emulated in software \(Softly\)/));
+    assert.throws(() => chooseAdapter([]), refusal(/^No GPU with a driver/));
+  });
+});
+
+describe("namesIn", () => {
+  const list = `no suitable backends found
+Available adapters:
+ * backend: 'd3d11', name: 'GeForce'
+ * backend: 'vulkan', name: 'GeForce'
+ * backend: 'd3d12', name: 'GeForce'
+ * backend: 'vulkan', name: 'Owner's (TM) card'
+`;
+
+  it("names each adapter once, by the backend that its system prefers", () => {
+    assert.deepEqual(namesIn(list, ["d3d12", "vulkan"]), [
+      { name: "GeForce", backend: "d3d12" },
+      { name: "Owner's (TM) card", backend: "vulkan" },
+    ]);
+    assert.deepEqual(namesIn(list, ["metal"]), []);
+    assert.deepEqual(namesIn("", ["vulkan"]), []);
+  });
+});
+
+describe("findAdapters", () => {
+  const folder = mkdtempSync(join(tmpdir(), "jakiro-"));
+  after(() => rmSync(folder, { recursive: true }));
+  const script = (program: string) => {
+    const path = join(folder, "probe.cjs");
+    writeFileSync(path, program);
+    return path;
+  };
+
+  it("returns what the other process found, whatever drivers print", async () => {
+    const program = 'console.log("Warning"); console.error("error"); process.send({ adapters: [{ name: "X" }] });';
+    assert.deepEqual(await findAdapters(script(program)), [{ name: "X" }]);
+  });
+
+  it("survives drivers that end the process, and says so", async () => {
+    const killed = findAdapters(script('process.kill(process.pid, "SIGSEGV"); setInterval(() => {}, 1000);'));
+    await assert.rejects(killed, refusal(/^The search for GPUs was ended by a driver \(SIGSEGV\)\.$/));
+    await assert.rejects(findAdapters(script("process.exit(3)")), refusal(/ended by a driver \(3\)/));
+  });
+
+  it("passes on why none can be used", async () => {
+    const found = findAdapters(script('process.send({ failure: "WebGPU cannot be loaded here (no libvulkan)." });'));
+    await assert.rejects(found, refusal(/^WebGPU cannot be loaded here \(no libvulkan\)\.$/));
+  });
+});
+
+describe("diagnoseDevices", () => {
+  const find = async () => [fast, slow, soft];
+  const reasons = (adapters: readonly { name: string; used: boolean; reason: string }[]) =>
+    adapters.map(({ used, reason }) => `${used} ${reason}`);
+
+  it("tells which adapter is used, and why the others are not", async () => {
+    const placed = { device: "gpu", adapter: "Fast 9000", deviceReason: undefined } as const;
+    const found = await diagnoseDevices(placed, { device: "auto" }, find);
+    assert.deepEqual([found.device, found.deviceReason], ["gpu", "Fast 9000 can be used."]);
+    assert.deepEqual(reasons(found.adapters), [
+      "true the model runs on it",
+      "false another one is used",
+      "false emulated in software, slower than the processor: used only where it is named",
+    ]);
+  });
+
+  it("tells why the model is on the processor", async () => {
+    const deviceReason = "The model needs 9 GB in one buffer.";
+    const placed = { device: "cpu", adapter: undefined, deviceReason } as const;
+    const found = await diagnoseDevices(placed, { device: "auto", adapter: "slow" }, find);
+    assert.deepEqual([found.device, found.deviceReason], ["cpu", deviceReason]);
+    assert.deepEqual(reasons(found.adapters), [
+      'false it is not the one called "slow"',
+      `false ${deviceReason}`,
+      'false it is not the one called "slow"',
+    ]);
+    const chosen = await diagnoseDevices({ ...placed, deviceReason: undefined }, { device: "cpu" }, find);
+    assert.deepEqual([chosen.device, chosen.deviceReason], ["cpu", "The processor was chosen."]);
+  });
+
+  it("tells what would be used where no model is loaded, and why nothing was found", async () => {
+    assert.equal((await diagnoseDevices(undefined, { device: "auto" }, find)).device, "gpu");
+    const failing = async () => assert.fail(new JakiroError("model", "The search failed."));
+    const found = await diagnoseDevices(undefined, { device: "auto" }, failing);
+    assert.deepEqual(found, { device: "cpu", deviceReason: "The search failed.", adapters: [] });
+  });
+});
