@@ -28,7 +28,8 @@ describe("profileForward", function () {
       // The output projections and the LM head are the same kernel for different matrices.
       assert.equal(dispatches("linear int8"), layers + 1);
       assert.equal(profile.kernels.filter(({ kernel }) => kernel === "linear int8").length, 2);
-      for (const { kernel, ms } of profile.kernels) assert.ok(ms >= 0 && Number.isFinite(ms), `${kernel} takes ${ms} ms`);
+      for (const { kernel, ms } of profile.kernels)
+        assert.ok(ms >= 0 && Number.isFinite(ms), `${kernel} takes ${ms} ms`);
       assert.ok(profile.forwardMs > 0);
     }
     const sequence = gpu.sequence();
