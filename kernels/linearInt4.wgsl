@@ -1,5 +1,5 @@
 // int4 weights with one scale for 128 inputs of a column, int8 activations with one scale per row or, where BLOCKS is 1, a power
-// of two as scale of every 32 inputs. Sums within what shares its scales are exact; the rest is added in the order of the inputs.
+// of two as scale of every 32 inputs. Sums within what shares its scales are exact; blocks are added in an order that SLICES fixes.
 //
 // input    BLOCKS 0: as linearInt8 reads it; BLOCKS 1: as linearInt8Blocks reads it
 // weights  [INPUTS / 128, 17, OUTPUTS] u32: 16 words of eight inputs, then the value of a 16th of a step as float32. A word's low
