@@ -9,8 +9,11 @@ import { findAdapters } from "./gpu/findAdapters.ts";
 import { GpuDecoding } from "./gpu/gpuDecoding.ts";
 import { GpuTarget } from "./gpu/gpuTarget.ts";
 import { checkMemory, planMemory, type Room } from "./gpu/memoryPlan.ts";
+import type { SelfTestSubject, SelfTestVerdict } from "./gpu/selfTest.ts";
+import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
 import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
 import { measureVerification } from "./measure.ts";
+import { packageVersion } from "./model/catalogue.ts";
 import type { Loaders, PlacedModel } from "./placement.ts";
 import type { ProgressListener } from "./progress.ts";
 import { rowsAgree } from "./rowCheck.ts";
@@ -19,9 +22,18 @@ import { rowsAgree } from "./rowCheck.ts";
 export interface GpuAccess {
   find(): Promise<readonly Adapter[]>;
   open(adapter: Adapter): Promise<GpuDevice>;
+  /** Whether the kernels of a model's shape compute what they should there. */
+  test(gpu: GpuDevice, subject: SelfTestSubject): Promise<SelfTestVerdict>;
 }
 
-const systemAccess: GpuAccess = { find: () => findAdapters(), open: openDevice };
+const systemAccess: GpuAccess = {
+  find: () => findAdapters(),
+  open: openDevice,
+  // Software adapters are there for tests, which test every kernel one by one.
+  test: async (gpu, subject) =>
+    gpu.software ? passed : await rememberedSelfTest(gpu, subject, { build: packageVersion() }),
+};
+const passed: SelfTestVerdict = { ok: true, failures: [] };
 
 /** What a model is loaded from, on any device. */
 export interface ModelSources extends HeadSources {
@@ -56,7 +68,6 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
 
 async function loadOntoGpu(sources: ModelSources): Promise<PlacedModel> {
   const { checkpoint, format, room, gpuAccess = systemAccess, progress, signal } = sources;
-  if (format === "int4") throw new JakiroError("model", "4-bit weights run on the processor alone.");
   const adapter = chooseAdapter(await gpuAccess.find(), sources.adapter);
   const gpu = await gpuAccess.open(adapter);
   const { device, name, software } = gpu;
@@ -64,6 +75,7 @@ async function loadOntoGpu(sources: ModelSources): Promise<PlacedModel> {
   try {
     const plan = planMemory(checkpoint.config, format, { name, limits: device.limits }, room);
     await checkMemory(device, name, plan.bytes);
+    refuseFaulty(name, await gpuAccess.test(gpu, { config: checkpoint.config, format }));
     target = await GpuTarget.load(gpu, checkpoint, await sources.packed(), {
       capacity: plan.capacity,
       sequences: plan.sequences,
@@ -88,6 +100,13 @@ async function loadOntoGpu(sources: ModelSources): Promise<PlacedModel> {
     else await target.release();
     throw error;
   }
+}
+
+/** Throws JakiroError("model") that names the kernels which fail. */
+function refuseFaulty(name: string, { ok, failures }: SelfTestVerdict): void {
+  if (ok) return;
+  const kernels = [...new Set(failures.map(({ kernel }) => kernel))].join(", ");
+  throw new JakiroError("model", `The GPU ${name} computes wrongly with its present driver (${kernels}).`);
 }
 
 /** Throws JakiroError("model") where speculation on this device would change the text. */

@@ -27,6 +27,8 @@ const adapter: Adapter = {
 };
 
 /** An engine on a device that the test may take away. Weights are exact, so that both devices write the same text. */
+const passed = { ok: true, failures: [] };
+
 describe("an engine whose GPU is lost", function () {
   this.timeout(240_000);
   const outside = process.env["JAKIRO_CACHE_DIR"];
@@ -66,7 +68,7 @@ describe("an engine whose GPU is lost", function () {
       capacity: 300,
       threads: 1,
       device: "auto",
-      gpuAccess: { find: async () => [adapter], open },
+      gpuAccess: { find: async () => [adapter], open, test: async () => passed },
       onNote: (note) => notes.push(note),
       now: () => clock,
       ...options,
@@ -153,12 +155,24 @@ describe("an engine whose GPU is lost", function () {
       });
       return { ...opened, device: limited, name: adapter.name };
     };
-    await load({ gpuAccess: { find: async () => [adapter], open } });
+    await load({ gpuAccess: { find: async () => [adapter], open, test: async () => passed } });
     assert.equal(engine.device, "cpu");
     assert.match(engine.deviceReason!, /needs 1 MB in one buffer for .*, and Test GPU gives 1 MB at most\.$/);
     assert.equal(buffers, 0);
     const asked = request(randomTokens(20, vocabulary, 4), { maxTokens: 4 });
     assert.deepEqual((await (await engine.session("plain")).decode(asked)).tokens, await expected(asked));
+  });
+
+  it("is refused where the self-test finds kernels that compute wrongly, which are named", async () => {
+    const failures = [
+      { kernel: "norm", fault: "values", message: "row 0" },
+      { kernel: "linear int8", fault: "rows", tile: 4, message: "row 1" },
+      { kernel: "norm", fault: "rows", message: "row 2" },
+    ] as const;
+    const open = async () => ({ ...(await openTestDevice()), name: adapter.name });
+    await load({ gpuAccess: { find: async () => [adapter], open, test: async () => ({ ok: false, failures }) } });
+    assert.equal(engine.device, "cpu");
+    assert.match(engine.deviceReason!, /Test GPU computes wrongly with its present driver \(norm, linear int8\)/);
   });
 
   it("has room for as many sessions as were asked for, and takes it back", async () => {

@@ -17,6 +17,9 @@ export interface MemoryPlan extends Room {
   readonly bytes: number;
 }
 
+/** As they lie on the device: 128 weights of four bits share a scale. */
+const bytesPerWeight: Readonly<Record<WeightFormat, number>> = { float32: 4, int8: 1, int4: 17 / 32 };
+
 /** A context shorter than this is not worth the move to a GPU. */
 const leastCapacity = 1024;
 
@@ -59,16 +62,16 @@ export function planMemory(
 
 /** Bytes of the largest weight buffers, by what a person calls them. */
 function weightBuffers({ hidden, intermediate, vocabulary }: ModelConfig, format: WeightFormat) {
-  const perWeight = format === "float32" ? 4 : 1;
+  const perWeight = bytesPerWeight[format];
   return {
-    embeddings: vocabulary * hidden * perWeight,
+    embeddings: vocabulary * hidden * bytesPerWeight[format === "float32" ? "float32" : "int8"],
     "output layer": vocabulary * hidden * perWeight,
     "feed-forward layers": 2 * hidden * intermediate * perWeight,
   };
 }
 
 function layerBytes({ hidden, heads, kvHeads, headDim, intermediate }: ModelConfig, format: WeightFormat): number {
-  const perWeight = format === "float32" ? 4 : 1;
+  const perWeight = bytesPerWeight[format];
   return hidden * ((2 * heads + 2 * kvHeads) * headDim + 3 * intermediate) * perWeight;
 }
 

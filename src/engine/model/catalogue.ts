@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import entries from "../../../models/catalogue.json";
 import { closest } from "../closest.ts";
@@ -68,6 +68,11 @@ export function packageRoot(start: string = __dirname): string {
       );
     }
   }
+}
+
+/** Version of this package, which names what was computed by it and is kept. */
+export function packageVersion(root: string = packageRoot()): string {
+  return (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string }).version;
 }
 
 /** Draft heads that ship for this model. */
