@@ -35,6 +35,7 @@ export const samplers: readonly SamplingOptions[] = [
 
 /** A sequence that counts its forwards and lets a test act in the middle of one. */
 export class WatchedSequence implements TargetSequence {
+  readonly draws = false;
   forwards = 0;
   rows = 0;
   /** Called while a forward, counted from 1, is under way. */

@@ -71,6 +71,19 @@ describe("rounds on the device", function () {
     plain.release();
   });
 
+  it("draws what forwards that the host drives draw", async () => {
+    const { vocabulary } = scratch.checkpoint.config;
+    const plain = await sequenceOf("plain");
+    const host = gpu.sequence();
+    for (const [i, sampling] of samplers.slice(1).entries()) {
+      const asked = request(randomTokens(9 + i, vocabulary, 3), { sampling: { ...sampling, seed: i }, maxTokens: 12 });
+      const expected = (await decodeOnDevice(plain, asked)).tokens;
+      assert.deepEqual((await decode(host, strategyOf("lookup"), asked)).tokens, expected);
+    }
+    host.release();
+    plain.release();
+  });
+
   for (const kind of ["jakiro", "jakiro-star", "eagle"] as const) {
     it(`equals plain decoding token for token with a ${kind} head, at any temperature`, async () => {
       const { vocabulary } = scratch.checkpoint.config;

@@ -71,6 +71,10 @@ export class CpuSequence implements TargetSequence {
     return this.committed;
   }
 
+  get draws(): boolean {
+    return false;
+  }
+
   async forward(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
     const { hidden, headDim, layers } = this.config;
     const count = rows.tokens.length;
@@ -97,6 +101,7 @@ export class CpuSequence implements TargetSequence {
     this.pending = { tokens: rows.tokens, outputs };
     const features = outputs[bodyNames.features]!.data as Float32Array;
     if (mode === "none") return { features };
+    if (typeof mode === "object") throw new Error("the processor draws no tokens in a forward");
     return { features, ...(await this.predict(gatherRows(features, hidden, logitRows), mode)) };
   }
 

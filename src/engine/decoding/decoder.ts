@@ -89,7 +89,8 @@ export async function decode(
   const { tokens, statistics } = writing;
   const prompt = [...request.prompt, ...tokens];
   checkPrompt(sequence, prompt);
-  const mode: LogitsMode = sampling.temperature > 0 ? "logits" : "argmax";
+  const drawing: LogitsMode = sequence.draws ? sampling : "logits";
+  const mode = sampling.temperature > 0 ? drawing : "argmax";
   const emission = new Emission(request, tokens);
   const isFirst = tokens.length === 0;
   const firstToken = isFirst ? request.firstToken : undefined;
@@ -145,7 +146,8 @@ export async function decode(
 
   /** The one way a token is ever chosen: from the row of its own context, keyed by its absolute position. */
   function choose(result: ForwardResult, row: number, position: number): number {
-    if (result.argmax !== undefined) return result.argmax[row]!;
+    const chosen = result.argmax ?? result.drawn;
+    if (chosen !== undefined) return chosen[row]!;
     const { vocabulary } = sequence.config;
     return chooseToken(result.logits!.subarray(row * vocabulary, (row + 1) * vocabulary), sampling, position);
   }

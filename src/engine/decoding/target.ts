@@ -1,4 +1,5 @@
 import type { ModelConfig } from "../model/checkpoint.ts";
+import type { SamplingOptions } from "./sampling.ts";
 
 /** Rows of one target forward: a tree of new tokens that hangs on the last committed token. */
 export interface TokenRows {
@@ -7,14 +8,19 @@ export interface TokenRows {
   readonly parents: ArrayLike<number>;
 }
 
-/** What the forward must produce beside features: nothing, each row's most probable token, or full logits. */
-export type LogitsMode = "none" | "argmax" | "logits";
+/**
+ * What the forward must produce beside features: nothing, each row's most probable token, full logits, or a token drawn on the
+ * device for the position behind each row.
+ */
+export type LogitsMode = "none" | "argmax" | "logits" | SamplingOptions;
 
 export interface ForwardResult {
   /** Last hidden state after the final norm, [rows, hidden]. */
   readonly features: Float32Array;
   /** Most probable next token of each row in `logitRows` order, ties to the smaller id. */
   readonly argmax?: Int32Array;
+  /** Token drawn after each row in `logitRows` order. */
+  readonly drawn?: Int32Array;
   /** [logitRows.length, vocabulary]. */
   readonly logits?: Float32Array;
 }
@@ -28,6 +34,8 @@ export interface TargetSequence {
   /** Tokens committed to the KV cache, in order. */
   readonly tokens: readonly number[];
   readonly capacity: number;
+  /** Whether the device draws tokens itself; elsewhere forwards are not to be asked for it. */
+  readonly draws: boolean;
   /** Runs all rows in one forward. `logitRows` (default: all rows) names the rows that need `mode`'s output. */
   forward(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult>;
   /** Appends these rows of the last forward (a path from the root, in order) to the committed sequence. */

@@ -24,6 +24,10 @@ export class GpuSequence implements TargetSequence {
     return this.committed;
   }
 
+  get draws(): boolean {
+    return true;
+  }
+
   async forward(rows: TokenRows, mode: LogitsMode, logitRows?: ArrayLike<number>): Promise<ForwardResult> {
     const count = rows.tokens.length;
     const outputs = mode === "none" ? 0 : (logitRows?.length ?? count);
@@ -66,6 +70,7 @@ export class GpuSequence implements TargetSequence {
     const { scratch } = target;
     const { hidden, vocabulary } = this.config;
     const outputs = mode === "none" ? 0 : (logitRows?.length ?? count);
+    const sampling = typeof mode === "object" ? mode : undefined;
     const { table, paths, longest } = this.layOut(rows);
     const { rows: rowBuffer, paths: pathBuffer, features } = scratch;
     const plan = {
@@ -75,10 +80,11 @@ export class GpuSequence implements TargetSequence {
       count,
       outputs,
       picked: logitRows !== undefined,
-      mode,
+      mode: sampling === undefined ? mode : "logits",
       longest,
     };
     const dispatches = await target.plan(plan);
+    if (sampling !== undefined) dispatches.push(...(await target.draw.plan(outputs)));
     // From here to the submission nothing waits: other sequences use the same buffers.
     const { queue } = target.gpu.device;
     queue.writeBuffer(scratch.rows, 0, table);
@@ -90,12 +96,14 @@ export class GpuSequence implements TargetSequence {
         Uint32Array.from(logitRows ?? { length: count }, (row, i) => row ?? i),
       );
     }
+    if (sampling !== undefined) target.draw.write(sampling, picked(table, logitRows));
     const wanted = [{ from: features, bytes: count * hidden * 4 }];
-    if (mode === "argmax") wanted.push({ from: scratch.chosen, bytes: outputs * 4 });
+    if (mode === "argmax" || sampling !== undefined) wanted.push({ from: scratch.chosen, bytes: outputs * 4 });
     if (mode === "logits") wanted.push({ from: scratch.logits, bytes: outputs * vocabulary * 4 });
     const [read, predicted] = await target.read(dispatches, wanted);
     this.pending = rows;
     const result = { features: new Float32Array(read!) };
+    if (typeof mode === "object") return { ...result, drawn: new Int32Array(predicted!) };
     switch (mode) {
       case "none":
         return result;
@@ -134,4 +142,14 @@ export class GpuSequence implements TargetSequence {
     }
     return { table, paths: Uint32Array.from(paths), longest };
   }
+}
+
+/** The rows of a table that are named, in that order; all where none are. */
+function picked(table: Uint32Array, names: ArrayLike<number> | undefined): Uint32Array {
+  if (names === undefined) return table.subarray(0, mostOutputs * rowWords);
+  const rows = new Uint32Array(names.length * rowWords);
+  for (let i = 0; i < names.length; i++) {
+    rows.set(table.subarray(names[i]! * rowWords, (names[i]! + 1) * rowWords), i * rowWords);
+  }
+  return rows;
 }

@@ -18,6 +18,7 @@ import {
   type LinearShape,
   tileSizes,
 } from "./targetKernels.ts";
+import { TokenDraw } from "./tokenDraw.ts";
 import { type GpuEmbedding, type GpuMatrix, PackFiles, WeightUpload } from "./weightUpload.ts";
 
 export interface GpuTargetOptions {
@@ -93,6 +94,7 @@ interface Scratch {
 export class GpuTarget implements Target {
   private freeRegions: number[];
   readonly binder: Binder;
+  readonly draw: TokenDraw;
   /** Forwards share the scratch buffers: one at a time. */
   private turn: Promise<unknown> = Promise.resolve();
   /** Why the device is gone, once it is. */
@@ -113,6 +115,9 @@ export class GpuTarget implements Target {
     readonly regionSlots: number,
   ) {
     this.binder = new Binder(gpu.device);
+    const { logits, chosen } = scratch;
+    const { vocabulary } = checkpoint.config;
+    this.draw = new TokenDraw(kernels.compiler, this.binder, vocabulary, logits, chosen, mostOutputs, rowWords);
     void gpu.device.lost.then(({ message }) => {
       this.lost = firstLine(message) || "its driver gave no reason";
     });
@@ -394,6 +399,7 @@ export class GpuTarget implements Target {
   async release(): Promise<void> {
     this.upload.release();
     for (const buffer of Object.values(this.scratch) as GPUBuffer[]) buffer.destroy();
+    this.draw.release();
     this.cache.destroy();
     this.gpu.device.destroy();
   }

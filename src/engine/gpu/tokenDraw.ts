@@ -1,0 +1,73 @@
+import chooseSource from "../../../kernels/chooseTokens.wgsl";
+import logitMaximaSource from "../../../kernels/logitMaxima.wgsl";
+import orderSource from "../../../kernels/order.wgsl";
+import rowsSource from "../../../kernels/rows.wgsl";
+import sequenceSource from "../../../kernels/sequence.wgsl";
+import wideSource from "../../../kernels/wide.wgsl";
+import type { SamplingOptions } from "../decoding/sampling.ts";
+import { type Binder, type Dispatch, DispatchList, type KernelCompiler } from "./kernels.ts";
+import { logitTiles, powerTable } from "./roundKernels.ts";
+import { encodeSequence, sequenceWords } from "./roundLayout.ts";
+
+/** Draws tokens from logits as rounds do, for forwards that the host drives: a text must not depend on who drives them. */
+export class TokenDraw {
+  private readonly options: GPUBuffer;
+  private readonly rows: GPUBuffer;
+  private readonly maxima: GPUBuffer;
+  private readonly powers: GPUBuffer;
+
+  /** @param logits [mostRows, vocabulary] float32; `chosen` [mostRows] u32 takes the tokens */
+  constructor(
+    private readonly compiler: KernelCompiler,
+    private readonly binder: Binder,
+    private readonly vocabulary: number,
+    private readonly logits: GPUBuffer,
+    private readonly chosen: GPUBuffer,
+    mostRows: number,
+    rowWords: number,
+  ) {
+    const { device } = compiler;
+    const { STORAGE, COPY_DST } = GPUBufferUsage;
+    const create = (label: string, words: number) =>
+      device.createBuffer({ label, size: words * 4, usage: STORAGE | COPY_DST });
+    this.options = create("draw options", sequenceWords);
+    this.rows = create("draw rows", mostRows * rowWords);
+    this.maxima = create("draw maxima", mostRows * logitTiles({ vocabulary }) * 2);
+    const powers = powerTable();
+    this.powers = create("draw powers", powers.length);
+    device.queue.writeBuffer(this.powers, 0, powers.buffer as ArrayBuffer);
+  }
+
+  /** The dispatches that draw a token from each of `count` rows of logits. */
+  async plan(count: number): Promise<Dispatch[]> {
+    const { vocabulary: VOCABULARY } = this;
+    const list = new DispatchList(this.binder);
+    const compile = (name: string, sources: readonly string[]) =>
+      this.compiler.compile(name, sources.join("\n"), { VOCABULARY });
+    await list.add(
+      compile("logitMaxima", [rowsSource, orderSource, logitMaximaSource]),
+      [this.logits, this.rows, this.maxima],
+      logitTiles({ vocabulary: VOCABULARY }),
+      count,
+    );
+    await list.add(
+      compile("chooseTokens", [rowsSource, sequenceSource, orderSource, wideSource, chooseSource]),
+      [this.logits, this.maxima, this.rows, this.options, this.powers, this.chosen],
+      count,
+    );
+    return list.dispatches;
+  }
+
+  /** Writes by what the next submission draws; `rows` are the Row entries whose logits they are. */
+  write(sampling: SamplingOptions, rows: Uint32Array): void {
+    const { queue } = this.compiler.device;
+    const idle = { region: 0, headRegion: 0, capacity: 0, nodes: 1, tokenLimit: 1, length: 0, root: 0 };
+    const words = encodeSequence({ ...idle, sampling, endTokens: new Set() });
+    queue.writeBuffer(this.options, 0, words.buffer as ArrayBuffer);
+    queue.writeBuffer(this.rows, 0, rows.buffer as ArrayBuffer, rows.byteOffset, rows.byteLength);
+  }
+
+  release(): void {
+    for (const buffer of [this.options, this.rows, this.maxima, this.powers]) buffer.destroy();
+  }
+}
