@@ -28,7 +28,7 @@ function deviceRows({ device, deviceReason, adapters }: Diagnosis): string[][] {
       `${name} (${backend}, ${driver || "unknown driver"}; ${features.join(", ") || "core"}): ${reason}`,
     ];
   });
-  return [["used", `${deviceNames[device]}: ${deviceReason}`], ...(rows.length > 0 ? rows : [["adapters", "none"]])];
+  return [["used", `${deviceNames[device]}: ${deviceReason}`], ...rows];
 }
 
 function section(title: string, rows: readonly (readonly string[])[]): string {

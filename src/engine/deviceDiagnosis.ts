@@ -27,35 +27,34 @@ export interface DeviceWish {
 /** What was loaded, as far as devices concern it. */
 type Placed = Pick<Engine, "device" | "adapter" | "deviceReason">;
 
-/** Looks for adapters and tells which device was chosen and why. */
+/** Tells which device was chosen and why; where the processor was, no driver is touched. */
 export async function diagnoseDevices(
   placed: Placed | undefined,
   wish: DeviceWish,
   find: () => Promise<readonly Adapter[]> = findAdapters,
 ): Promise<DeviceDiagnosis> {
+  if (wish.device === "cpu") return { device: "cpu", deviceReason: "The processor was chosen.", adapters: [] };
   let found: readonly Adapter[] = [];
   let chosen: Adapter | undefined;
-  let refusal = "";
+  let refusal: string | undefined;
   try {
     found = await find();
     chosen = chooseAdapter(found, wish.adapter);
   } catch (error) {
     refusal = (error as Error).message;
   }
-  const byWish = wish.device === "cpu" ? "The processor was chosen." : undefined;
   const adapters = found.map((adapter) => {
     const used = placed?.device === "gpu" && placed.adapter === adapter.name;
     return { ...adapter, used, reason: used ? "the model runs on it" : reasonAgainst(adapter) };
   });
   if (placed?.device === "gpu") return { device: "gpu", deviceReason: `${placed.adapter} can be used.`, adapters };
-  if (placed === undefined && byWish === undefined && chosen !== undefined) {
+  if (placed === undefined && chosen !== undefined) {
     return { device: "gpu", deviceReason: `${chosen.name} can be opened; no model was loaded onto it.`, adapters };
   }
-  const noted = [byWish, placed?.deviceReason, refusal].find((reason) => reason);
-  return { device: "cpu", deviceReason: noted ?? "The model was loaded onto the processor.", adapters };
+  const reason = placed?.deviceReason ?? refusal ?? "The model was loaded when no GPU could be used.";
+  return { device: "cpu", deviceReason: reason, adapters };
 
   function reasonAgainst(adapter: Adapter): string {
-    if (byWish !== undefined) return "the processor was chosen";
     if (adapter === chosen) return placed?.deviceReason ?? "no model was loaded";
     if (wish.adapter !== undefined) return `it is not the one called "${wish.adapter}"`;
     if (adapter.software) return "emulated in software, slower than the processor: used only where it is named";

@@ -154,7 +154,7 @@ export class EngineClient {
   }
 
   configure(configuration: Partial<EngineConfiguration>): Promise<void> {
-    return this.rpc.sendRequest(messages.configure, { device: "auto", idleMinutes: 0, ...configuration });
+    return this.rpc.sendRequest(messages.configure, { device: "cpu", idleMinutes: 0, ...configuration });
   }
 
   /** Chooses a model and waits until it serves. */

@@ -118,8 +118,11 @@ describe("diagnoseDevices", () => {
       `false ${deviceReason}`,
       'false it is not the one called "slow"',
     ]);
-    const chosen = await diagnoseDevices({ ...placed, deviceReason: undefined }, { device: "cpu" }, find);
-    assert.deepEqual([chosen.device, chosen.deviceReason], ["cpu", "The processor was chosen."]);
+  });
+
+  it("touches no driver where the processor was chosen", async () => {
+    const found = await diagnoseDevices(undefined, { device: "cpu" }, () => assert.fail("looked for GPUs"));
+    assert.deepEqual(found, { device: "cpu", deviceReason: "The processor was chosen.", adapters: [] });
   });
 
   it("tells what would be used where no model is loaded, and why nothing was found", async () => {
