@@ -26,9 +26,9 @@ const adapter: Adapter = {
   limits: { maxBufferSize: 1 << 30, maxStorageBufferBindingSize: 1 << 30 },
 };
 
-/** An engine on a device that the test may take away. Weights are exact, so that both devices write the same text. */
 const passed = { ok: true, failures: [] };
 
+/** An engine on a device that the test may take away. Weights are exact, so that both devices write the same text. */
 describe("an engine whose GPU is lost", function () {
   this.timeout(240_000);
   const outside = process.env["JAKIRO_CACHE_DIR"];
