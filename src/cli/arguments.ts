@@ -149,7 +149,11 @@ export const evaluateTable = {
   json: jsonFile,
 } satisfies OptionTable;
 
-export const doctorTable = { ...deviceOptions, json: jsonFlag } satisfies OptionTable;
+export const doctorTable = {
+  ...deviceOptions,
+  profile: flag("times a forward on the GPU kernel by kernel"),
+  json: jsonFlag,
+} satisfies OptionTable;
 
 export const serveTable = {
   build: required(text("NAME", "what the editors to be served were built from, as their log says")),
@@ -247,6 +251,7 @@ export interface EvaluateOptions extends ModelOptions {
 }
 
 export interface DoctorOptions extends DeviceOptions {
+  readonly profile: boolean;
   readonly json: boolean;
 }
 

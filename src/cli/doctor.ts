@@ -10,8 +10,9 @@ export async function runDoctor(options: DoctorOptions, context: CommandContext)
   const installed = (await findModels()).filter(({ state }) => state === "installed");
   const subject = installed.find(({ name }) => name === defaultModelName) ?? installed[0];
   const engines = subject === undefined ? [] : await loadEverywhere(subject.name, options, context);
-  const diagnosis = await diagnose(engines, options);
+  const diagnosis = await diagnose(engines, options, options.profile);
   context.signal.throwIfAborted();
+  if (options.profile && diagnosis.profiles.length === 0) context.note(whyUnprofiled(engines[0]));
   context.print(options.json ? `${JSON.stringify(diagnosis, null, 2)}\n` : doctorText(diagnosis));
 }
 
@@ -25,4 +26,11 @@ async function loadEverywhere(
     loadEngine({ model, head: undefined, device: where, adapter, weights: "int8" }, context);
   const first = await load(device);
   return first.device === "gpu" ? [first, await load("cpu")] : [first];
+}
+
+function whyUnprofiled(engine: Engine | undefined): string {
+  if (engine === undefined) return "Nothing was profiled: no model is installed.";
+  return engine.device === "gpu"
+    ? `Nothing was profiled: ${engine.adapter} has no clock that WebGPU can read.`
+    : "Nothing was profiled: the model runs on the processor.";
 }

@@ -1,5 +1,6 @@
 import type { Costs, Diagnosis, FoundModel, Settings } from "../engine/diagnosis.ts";
 import type { Expectation } from "../engine/expectations.ts";
+import type { ForwardProfile } from "../engine/gpu/profile.ts";
 import type { Machine } from "../engine/machine.ts";
 import { defaultModelName } from "../engine/model/catalogue.ts";
 import { formatTable } from "./table.ts";
@@ -13,6 +14,7 @@ export function doctorText(diagnosis: Diagnosis): string {
     section("Models", [...models.map(modelRow), ["folder", folders.models], ["cache", folders.cache]]),
     ...(costs.length === 0 ? [missingModel()] : costs.map(costsSection)),
     ...(settings === null ? [] : [settingsSection(settings)]),
+    ...diagnosis.profiles.map(profileSection),
   ];
   return sections.join("\n");
 }
@@ -92,4 +94,19 @@ function settingsSection({ lookup, heads, suffixTokens, suffixMs }: Settings): s
   const title = "Settings that follow: the tree with the most expected tokens per millisecond, chosen anew every round";
   const suffix = `  suffix: ${suffixTokens} tokens after the cursor can be read anew within ${suffixMs} ms of a keystroke\n`;
   return `${section(title, [header, ...rows])}${suffix}`;
+}
+
+function profileSection({ rows, cached, kernels, forwardMs }: ForwardProfile): string {
+  const sum = kernels.reduce((total, { ms }) => total + ms, 0);
+  const header = ["kernel", "workgroups", "dispatches", "ms", "share"];
+  const table = kernels.map(({ kernel, workgroups, dispatches, ms }) => [
+    kernel,
+    workgroups.join(" x "),
+    String(dispatches),
+    ms.toFixed(3),
+    `${((100 * ms) / sum).toFixed(0)} %`,
+  ]);
+  const title = `Profile of a forward of ${rows} ${rows === 1 ? "row" : "rows"} behind ${cached} tokens`;
+  const times = `  ${forwardMs.toFixed(2)} ms in one pass, ${sum.toFixed(2)} ms kernel by kernel\n`;
+  return `${section(title, [header, ...table])}${times}`;
 }

@@ -2,6 +2,7 @@ import { CostModel } from "./decoding/costModel.ts";
 import { type DeviceDiagnosis, type DeviceWish, diagnoseDevices } from "./deviceDiagnosis.ts";
 import type { Engine } from "./engine.ts";
 import { type Expectation, expectFromHead, expectFromLookup } from "./expectations.ts";
+import type { ForwardProfile } from "./gpu/profile.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { measuredCosts } from "./measure.ts";
 import { type CatalogueModel, catalogue, shippedHeads } from "./model/catalogue.ts";
@@ -45,12 +46,21 @@ export interface Diagnosis extends DeviceDiagnosis {
   readonly costs: readonly Costs[];
   /** They follow from the costs of the device the model runs on. */
   readonly settings: Settings | null;
+  /** Of a plain forward and of a verification on the GPU, where they were asked for and it has a clock. */
+  readonly profiles: readonly ForwardProfile[];
 }
 
 const typicalAcceptance = [0.3, 0.5, 0.7, 0.9];
 
-/** @param engines what to tell the costs of: the first one decodes, others stand for other devices */
-export async function diagnose(engines: readonly Engine[], wish: DeviceWish): Promise<Diagnosis> {
+/** Rows of the forwards that are profiled, and the tokens before them. */
+const profiledRows = [1, 16];
+const profiledContext = 512;
+
+/**
+ * @param engines what to tell the costs of: the first one decodes, others stand for other devices
+ * @param profiled whether its forwards are to be timed kernel by kernel
+ */
+export async function diagnose(engines: readonly Engine[], wish: DeviceWish, profiled = false): Promise<Diagnosis> {
   const costs: Costs[] = [];
   for (const engine of engines) costs.push(await costsOf(engine));
   return {
@@ -60,7 +70,17 @@ export async function diagnose(engines: readonly Engine[], wish: DeviceWish): Pr
     models: await findModels(),
     costs,
     settings: costs[0] === undefined ? null : settingsFrom(costs[0]),
+    profiles: profiled && engines[0] !== undefined ? await profilesOf(engines[0]) : [],
   };
+}
+
+async function profilesOf(engine: Engine): Promise<ForwardProfile[]> {
+  const profiles: ForwardProfile[] = [];
+  for (const rows of profiledRows) {
+    const profile = await engine.profile(rows, Math.min(profiledContext, engine.capacity - rows));
+    if (profile !== undefined) profiles.push(profile);
+  }
+  return profiles;
 }
 
 /** The catalogue's models, as far as they are on this machine. */

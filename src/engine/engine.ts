@@ -11,6 +11,7 @@ import type { Method } from "./decoding/method.ts";
 import type { TreeSizes } from "./decoding/strategy.ts";
 import type { TargetSequence } from "./decoding/target.ts";
 import { DecodingSession } from "./decodingSession.ts";
+import type { ForwardProfile } from "./gpu/profile.ts";
 import { findHeads } from "./heads.ts";
 import { type GpuAccess, loadersOf } from "./loaders.ts";
 import { catalogue, packageRoot } from "./model/catalogue.ts";
@@ -164,6 +165,14 @@ export class Engine {
   /** Milliseconds of a round's first draft forward and of each later one, measured when the head was loaded. */
   async draftCosts(kind: HeadKind): Promise<readonly number[]> {
     return (await this.placement.current.heads.get(kind)).costs;
+  }
+
+  /**
+   * Times a forward of `rows` rows behind `cached` tokens on the GPU, kernel by kernel; nothing else may run meanwhile. Undefined on
+   * the processor, and on a GPU without a clock of its own.
+   */
+  async profile(rows: number, cached: number): Promise<ForwardProfile | undefined> {
+    return await this.placement.current.profile?.(rows, cached);
   }
 
   async release(): Promise<void> {

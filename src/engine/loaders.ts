@@ -9,6 +9,7 @@ import { findAdapters } from "./gpu/findAdapters.ts";
 import { GpuDecoding } from "./gpu/gpuDecoding.ts";
 import { GpuTarget } from "./gpu/gpuTarget.ts";
 import { checkMemory, planMemory, type Room } from "./gpu/memoryPlan.ts";
+import { profileForward } from "./gpu/profile.ts";
 import type { SelfTestSubject, SelfTestVerdict } from "./gpu/selfTest.ts";
 import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
 import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
@@ -85,6 +86,7 @@ async function loadOntoGpu(sources: ModelSources): Promise<PlacedModel> {
       },
       ...(software ? {} : { patienceMs }),
     });
+    const loaded = target;
     await target.prepare();
     const sequence = target.sequence(plan.capacity);
     await checkRows(sequence, name);
@@ -94,7 +96,8 @@ async function loadOntoGpu(sources: ModelSources): Promise<PlacedModel> {
     const smoothing = featureSmoothing(await sources.packed());
     const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing);
     const { capacity } = sequence;
-    return { device: "gpu", adapter: name, target, heads: headsOf(sources), decoding, verifyCosts, capacity };
+    const profile = (rows: number, cached: number) => profileForward(loaded, rows, cached);
+    return { device: "gpu", adapter: name, target, heads: headsOf(sources), decoding, profile, verifyCosts, capacity };
   } catch (error) {
     if (target === undefined) device.destroy();
     else await target.release();

@@ -2,6 +2,7 @@ import type { MeasuredCosts } from "./decoding/costModel.ts";
 import type { DeviceDecoding } from "./decoding/deviceDecoder.ts";
 import type { DeviceLostError, Target } from "./decoding/target.ts";
 import { JakiroError } from "./errors.ts";
+import type { ForwardProfile } from "./gpu/profile.ts";
 import type { Heads } from "./heads.ts";
 
 /** Where a user wants a model to run; "auto" takes the GPU where there is one that can be used. */
@@ -16,6 +17,11 @@ export interface PlacedModel {
   readonly heads: Heads;
   /** Decoding by rounds on the device itself; absent where the host drives every forward. */
   readonly decoding?: DeviceDecoding;
+  /**
+   * Times a forward of `rows` rows behind `cached` tokens kernel by kernel; absent on the processor, undefined where the device has
+   * no clock.
+   */
+  readonly profile?: (rows: number, cached: number) => Promise<ForwardProfile | undefined>;
   /** Milliseconds of a verification by rows, measured at load. */
   readonly verifyCosts: MeasuredCosts["verify"];
   /** Most tokens of one sequence, prompt included. */

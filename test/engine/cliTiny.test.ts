@@ -307,6 +307,9 @@ describe("jakiro with a tiny model", function () {
     const diagnosis = JSON.parse((await run([...doctor, "--json"])).stdout);
     assert.deepEqual([diagnosis.costs, diagnosis.settings, diagnosis.device], [[], null, "cpu"]);
     assert.equal(diagnosis.models[0].state, "absent");
+    const profiled = await run([...doctor, "--profile"]);
+    assert.equal(profiled.code, 0);
+    assert.match(profiled.stderr, /Nothing was profiled: no model is installed\./);
   });
 });
 

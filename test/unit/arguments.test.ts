@@ -147,8 +147,9 @@ describe("arguments of the other commands", () => {
   });
 
   it("parses doctor and models", () => {
-    assert.deepEqual(parseDoctor(["--json"]), { json: true, device: "auto", adapter: undefined });
-    assert.deepEqual(parseDoctor(["--device", "gpu", "--adapter", "RTX"]), {
+    assert.deepEqual(parseDoctor(["--json"]), { profile: false, json: true, device: "auto", adapter: undefined });
+    assert.deepEqual(parseDoctor(["--device", "gpu", "--adapter", "RTX", "--profile"]), {
+      profile: true,
       json: false,
       device: "gpu",
       adapter: "RTX",

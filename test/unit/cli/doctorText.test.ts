@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { doctorText } from "../../../src/cli/doctorText.ts";
+import type { Diagnosis } from "../../../src/engine/diagnosis.ts";
+
+const diagnosis: Diagnosis = {
+  machine: {
+    processor: "Some Processor",
+    architecture: "x64",
+    platform: "linux",
+    features: ["avx2"],
+    threads: 2,
+    processors: 4,
+    memoryBytes: 16e9,
+    freeMemoryBytes: 8e9,
+    node: "20.0.0",
+    onnxruntime: "1.0.0",
+  },
+  device: "gpu",
+  deviceReason: "Some GPU can be used.",
+  adapters: [],
+  folders: { models: "models", cache: "cache" },
+  models: [],
+  costs: [],
+  settings: null,
+  profiles: [],
+};
+
+describe("doctor's text", () => {
+  it("shows each profile with the kernels' shares and both sums", () => {
+    const kernels = [
+      { kernel: "norm", workgroups: [1] as const, dispatches: 49, ms: 1 },
+      { kernel: "linear int8", workgroups: [14, 1] as const, dispatches: 24, ms: 3 },
+    ];
+    const text = doctorText({ ...diagnosis, profiles: [{ rows: 16, cached: 512, kernels, forwardMs: 3.5 }] });
+    assert.match(text, /^Profile of a forward of 16 rows behind 512 tokens$/m);
+    assert.match(text, /^ {2}linear int8 +14 x 1 +24 +3\.000 +75 %$/m);
+    assert.match(text, /^ {2}3\.50 ms in one pass, 4\.00 ms kernel by kernel$/m);
+  });
+
+  it("shows none where none was taken", () => {
+    assert.doesNotMatch(doctorText(diagnosis), /Profile/);
+  });
+});
