@@ -61,9 +61,11 @@ async function toggleLanguage(): Promise<void> {
   });
 }
 
-async function whyNoSuggestion({ completions }: Ctx): Promise<void> {
+async function whyNoSuggestion({ completions, engine }: Ctx): Promise<void> {
   const editorSuggests = vscode.workspace.getConfiguration("editor").get<boolean>("inlineSuggest.enabled", true);
-  const { sentence, remedy } = completions.log.explain(vscode.l10n, editorSuggests);
+  const { state } = engine;
+  const whySlow = state.kind === "ready" ? state.model.deviceReason : undefined;
+  const { sentence, remedy } = completions.log.explain(vscode.l10n, editorSuggests, whySlow);
   const actions = remedy === undefined ? [] : [remedy.title];
   const chosen = await vscode.window.showInformationMessage(sentence, ...actions);
   if (remedy !== undefined && chosen === remedy.title)

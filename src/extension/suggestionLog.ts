@@ -56,13 +56,16 @@ export class SuggestionLog {
   /**
    * The last request's end, in the user's language.
    * @param editorSuggests VS Code's `editor.inlineSuggest.enabled`, without which nobody is asked
+   * @param whySlow why the model is not on a GPU, one sentence, where that was to be tried
    */
-  explain(l10n: Localizer, editorSuggests = true): Explanation {
+  explain(l10n: Localizer, editorSuggests = true, whySlow?: string): Explanation {
     if (!editorSuggests) return explanationOf({ stage: "editorSetting" }, l10n);
     if (this.last === undefined)
       return { sentence: l10n.t("No suggestion was asked for yet: type in an editor, or trigger one.") };
     if (this.last === "shown") return { sentence: l10n.t("The last request had a suggestion.") };
-    return explanationOf(this.last, l10n);
+    const explanation = explanationOf(this.last, l10n);
+    if (this.last.stage !== "typing" || whySlow === undefined) return explanation;
+    return { ...explanation, sentence: `${explanation.sentence} ${l10n.t("It runs on the processor: {0}", whySlow)}` };
   }
 }
 

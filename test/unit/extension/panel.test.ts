@@ -5,7 +5,7 @@ import { panelPage } from "../../../src/extension/panelPage.ts";
 import { panelSections, sectionIds } from "../../../src/extension/panelSections.ts";
 import { Throughput } from "../../../src/extension/throughput.ts";
 import { layoutTree } from "../../../src/extension/treeDrawing.ts";
-import type { RoundParams } from "../../../src/protocol/messages.ts";
+import type { ModelDescription, RoundParams } from "../../../src/protocol/messages.ts";
 import { english } from "./localizer.ts";
 import { model, round, statistics } from "./panelSample.ts";
 
@@ -82,6 +82,15 @@ describe("panel sections", () => {
       }
     });
   }
+
+  it("names the GPU, or says why there is none", () => {
+    const engine = (changes: Partial<ModelDescription>) =>
+      panelSections(emptyPanel({ kind: "ready", model: model(changes), busy: false }), english).engine;
+    assert.match(engine({ device: "gpu", adapter: "Voodoo <2>" }), /<dt>device<\/dt><dd>Voodoo &#60;2&#62;<\/dd>/);
+    assert.match(engine({ device: "gpu" }), /<dd>graphics card<\/dd>/);
+    const reason = engine({ deviceReason: "No GPU was found." });
+    assert.match(reason, /<dd>processor<\/dd><dt>why not the graphics card<\/dt><dd>No GPU was found\.<\/dd>/);
+  });
 
   it("escape tokens, names and messages", () => {
     const hostile = [`<img src=x onerror="alert(1)">`, "&lt;", `"'`, "\n", "\u0000"];

@@ -29,6 +29,18 @@ describe("SuggestionLog", () => {
     assert.equal(log.explain(english).sentence, "The disk is full.");
   });
 
+  it("says why the model is slow where that is why", () => {
+    const log = new SuggestionLog();
+    const reason = "No GPU was found.";
+    log.stopped({ stage: "typing" });
+    assert.match(
+      log.explain(english, true, reason).sentence,
+      /before .* answered\. It runs on the processor: No GPU was found\.$/,
+    );
+    log.stopped({ stage: "nothingToAdd" });
+    assert.doesNotMatch(log.explain(english, true, reason).sentence, /processor/);
+  });
+
   const curable: readonly (readonly [NoSuggestion["stage"], string])[] = [
     ["paused", "jakiro.completeHere"],
     ["disabled", "jakiro.toggle"],
