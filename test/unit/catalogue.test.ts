@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { closest, editDistance } from "../../src/engine/closest.ts";
 import { JakiroError } from "../../src/engine/errors.ts";
@@ -77,6 +78,20 @@ describe("catalogue", () => {
       await mkdir(join(folder, model.heads, "jakiro-star"));
       assert.deepEqual(shippedHeads(model, folder), ["jakiro", "eagle"]);
     }));
+});
+
+describe("shipped heads", () => {
+  for (const model of catalogue) {
+    for (const kind of shippedHeads(model)) {
+      it(`name the weights and the smoothing they were trained on (${model.name}, ${kind})`, async () => {
+        const folder = join(packageRoot(), model.heads);
+        const config = JSON.parse(await readFile(join(folder, kind, "config.json"), "utf8"));
+        const smoothing = await readFile(join(folder, "smoothing.safetensors"));
+        assert.equal(config.target_sha256, model.sha256);
+        assert.equal(config.smoothing_sha256, createHash("sha256").update(smoothing).digest("hex"));
+      });
+    }
+  }
 });
 
 describe("closest", () => {

@@ -57,7 +57,7 @@ export function planMemory(
   const { layers } = config;
   const layer = layerBytes(config, format);
   const fixed = weights.embeddings + weights["output layer"] + layers * layer;
-  return { capacity, sequences, bytes: fixed + keysAndValues + scratchBytes(config, capacity) };
+  return { capacity, sequences, bytes: fixed + keysAndValues + scratchBytes(config, capacity) + headBytes(config) };
 }
 
 /** Bytes of the largest weight buffers, by what a person calls them. */
@@ -73,6 +73,12 @@ function weightBuffers({ hidden, intermediate, vocabulary }: ModelConfig, format
 function layerBytes({ hidden, heads, kvHeads, headDim, intermediate }: ModelConfig, format: WeightFormat): number {
   const perWeight = bytesPerWeight[format];
   return hidden * ((2 * heads + 2 * kvHeads) * headDim + 3 * intermediate) * perWeight;
+}
+
+/** A draft head of the usual shape: fc, attention and two experts as wide as the model, and the draft vocabulary's output layer. */
+function headBytes({ hidden }: ModelConfig): number {
+  const usualVocabulary = 16_384;
+  return hidden * (12 * hidden + usualVocabulary) + 4 * 2 * mostOutputs * usualVocabulary;
 }
 
 function scratchBytes({ heads, headDim, vocabulary }: ModelConfig, capacity: number): number {
