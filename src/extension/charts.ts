@@ -8,12 +8,17 @@ const top = 14;
 const bottom = 20;
 const right = 8;
 
+export interface Reference {
+  readonly value: number;
+  readonly label: string;
+}
+
 export interface LineChart {
   /** What a screen reader says in place of the drawing. */
   readonly label: string;
   readonly values: readonly number[];
   /** A value to compare with, drawn as a dashed line. */
-  readonly reference?: { readonly value: number; readonly label: string } | undefined;
+  readonly reference?: Reference | undefined;
   /** What the left and right ends of the time axis are. */
   readonly ends: readonly [string, string];
   format(value: number): string;
@@ -40,17 +45,22 @@ export function lineChart({ label, values, reference, ends, format }: LineChart)
       `<polygon class="area" points="${area}"/>`,
       `<polyline class="line" points="${points.join(" ")}"/>`,
       ...(values.length > 0 ? [`<circle class="dot" cx="${x(end)}" cy="${y(values[end]!)}" r="3"/>`] : []),
-      ...(reference === undefined ? [] : [referenceLine(reference.label, y(reference.value))]),
+      ...(reference === undefined ? [] : [referenceLine(reference, y(reference.value), values)]),
       `<text class="axis" x="${left}" y="${height - 5}">${escapeHtml(ends[0])}</text>`,
       `<text class="axis end" x="${width - right}" y="${height - 5}">${escapeHtml(ends[1])}</text>`,
     ].join(""),
   );
 }
 
-function referenceLine(label: string, y: number): string {
+/** Its label stands at the end where the values keep farther away from it. */
+function referenceLine({ label, value }: Reference, y: number, values: readonly number[]): string {
+  const share = Math.ceil(values.length / 4);
+  const nearest = (some: readonly number[]) => Math.min(...some.map((other) => Math.abs(other - value)));
+  const atLeft = nearest(values.slice(0, share)) > nearest(values.slice(-share));
+  const text = atLeft ? `class="axis halo" x="${left + 4}"` : `class="axis end halo" x="${width - right}"`;
   return (
     `<line class="reference" x1="${left}" x2="${width - right}" y1="${y}" y2="${y}"/>` +
-    `<text class="axis end halo" x="${width - right}" y="${y - 4}">${escapeHtml(label)}</text>`
+    `<text ${text} y="${y - 4}">${escapeHtml(label)}</text>`
   );
 }
 

@@ -90,7 +90,8 @@ export class ModelDownloads {
         try {
           const { how, from } = await obtainModel(model, {
             sources,
-            places: modelPlaces(),
+            // They were looked through before anybody was asked to agree to a download.
+            places: local ? modelPlaces() : [],
             signal: cancelled.signal,
             onNote: log,
             onProgress: progressReporter(progress),

@@ -1,9 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { repository } from "../workbench/repository.ts";
 
 const patienceMs = 60_000;
+/** Notifications and lists fade in. */
+const settleMs = 400;
 
 /** What a person at a window does and sees; it knows the editor's looks, not its API. */
 export class Person {
@@ -15,8 +17,7 @@ export class Person {
     await this.press("Control+P");
     await this.page.waitForSelector(".quick-input-widget:not(.hidden) input");
     await this.page.keyboard.type(name);
-    await this.page.waitForSelector(".quick-input-list .monaco-list-row");
-    await this.press("Enter");
+    await this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${name}"]`).first().click();
     await this.page.waitForSelector(`.tab.active[data-resource-name="${name}"]`, { timeout: patienceMs });
     await this.page.waitForSelector(".monaco-editor.focused .view-line");
   }
@@ -39,19 +40,80 @@ export class Person {
     await this.press("F1");
     const input = await this.page.waitForSelector(".quick-input-widget:not(.hidden) input");
     await input.fill(`>${title}`);
-    await this.page.waitForSelector(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`);
-    await this.press("Enter");
+    await this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first().click();
+  }
+
+  /** Picks the line of the open list that begins with a text. */
+  async pick(label: string): Promise<void> {
+    const line = this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: label }).first();
+    await this.visible(line, `the list has ${label}`);
+    await line.click();
+  }
+
+  /** How many notifications say this at the moment. */
+  async notifications(text: RegExp): Promise<number> {
+    return await this.notificationsThatSay(text).count();
+  }
+
+  /** The notification that says this, waited for. */
+  async notification(text: RegExp): Promise<Locator> {
+    const found = this.notificationsThatSay(text).first();
+    await this.visible(found, `a notification says ${text}`);
+    return found;
+  }
+
+  /** Clicks a button of a notification, which is gone then. */
+  async answer(text: RegExp, button: string): Promise<void> {
+    const notification = await this.notification(text);
+    await notification.locator(".monaco-button", { hasText: button }).click();
+    await notification.waitFor({ state: "detached" });
+  }
+
+  /** What a dialog asks, waited for. */
+  async question(): Promise<string> {
+    const dialog = this.page.locator(".monaco-dialog-box");
+    await this.visible(dialog, "a dialog is shown");
+    return plain(await dialog.innerText());
+  }
+
+  async answerQuestion(button: string): Promise<void> {
+    await this.page.locator(".monaco-dialog-box .monaco-button", { hasText: button }).click();
+  }
+
+  /** Opens the page of the extension's walkthrough. */
+  async openWalkthrough(title: string): Promise<void> {
+    await this.command("Welcome: Open Walkthrough");
+    await this.pick(title);
+    await this.visible(this.walkthroughSteps.first(), "the walkthrough's steps are shown");
+  }
+
+  /** The steps of the open walkthrough: the first line of each, and whether it counts as done. */
+  async walkthrough(): Promise<{ readonly title: string; readonly done: boolean }[]> {
+    return await this.walkthroughSteps.evaluateAll((steps) =>
+      steps.map((step) => ({
+        title: step.querySelector(".step-title")?.textContent ?? "",
+        done: step.querySelector(".codicon-getting-started-step-checked") !== null,
+      })),
+    );
+  }
+
+  get walkthroughSteps(): Locator {
+    return this.page.locator(".gettingStartedContainer .getting-started-step");
   }
 
   /** The suggestion in the editor, waited for. */
-  async ghostText(): Promise<string> {
+  async ghostText(ms = patienceMs): Promise<string> {
     const texts = async (selector: string) => await this.page.locator(`.monaco-editor ${selector}`).allTextContents();
     let found = "";
-    await this.until("a suggestion is shown", async () => {
-      const below = await texts(".suggest-preview-text .view-line");
-      found = plain([(await texts(".ghost-text-decoration")).join(""), ...below].join("\n"));
-      return found.trim() !== "";
-    });
+    await this.until(
+      "a suggestion is shown",
+      async () => {
+        const below = await texts(".suggest-preview-text .view-line");
+        found = plain([(await texts(".ghost-text-decoration")).join(""), ...below].join("\n"));
+        return found.trim() !== "";
+      },
+      ms,
+    );
     return found;
   }
 
@@ -77,8 +139,16 @@ export class Person {
     };
   }
 
-  async until(what: string, condition: () => Promise<boolean>): Promise<void> {
-    const deadline = performance.now() + patienceMs;
+  private notificationsThatSay(text: RegExp): Locator {
+    return this.page.locator(".notifications-toasts .notification-list-item").filter({ hasText: text });
+  }
+
+  private async visible(element: Locator, what: string): Promise<void> {
+    await this.until(what, () => element.isVisible());
+  }
+
+  async until(what: string, condition: () => Promise<boolean>, ms = patienceMs): Promise<void> {
+    const deadline = performance.now() + ms;
     while (!(await condition())) {
       if (performance.now() > deadline) {
         await this.photograph("waited-in-vain");
@@ -88,8 +158,9 @@ export class Person {
     }
   }
 
-  /** A picture of the window, for people: in out/screenshots. */
+  /** A picture of the window once what appears has appeared, for people: in out/screenshots. */
   async photograph(name: string): Promise<void> {
+    await this.page.waitForTimeout(settleMs);
     const folder = join(repository, "out", "screenshots");
     mkdirSync(folder, { recursive: true });
     await this.page.screenshot({ path: join(folder, `${name}.png`) });

@@ -12,6 +12,8 @@ export interface WorkbenchOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Variables of the server, its extension hosts and the engines they start. */
   readonly env?: Readonly<Record<string, string>>;
+  /** As users have it: notifications appear, but no extension can be run from its sources. */
+  readonly asShipped?: boolean;
 }
 
 export interface WindowOptions {
@@ -29,6 +31,8 @@ export interface WorkbenchWindow {
   readonly exit: Promise<number>;
   /** What the window's code wrote to its console, errors included. */
   readonly log: string[];
+  /** Addresses outside of this machine that the window asked for; it got no answer. */
+  readonly foreignRequests: readonly string[];
 }
 
 /** No welcome, no updates, no chat, no network: what is seen and measured is the extension. */
@@ -71,7 +75,7 @@ export class Workbench {
     readonly serverLog: string[],
   ) {}
 
-  static async start({ settings = {}, env = {} }: WorkbenchOptions = {}): Promise<Workbench> {
+  static async start({ settings = {}, env = {}, asShipped = false }: WorkbenchOptions = {}): Promise<Workbench> {
     const tools = workbenchTools();
     const dataFolder = mkdtempSync(join(tmpdir(), "jakiro-workbench-"));
     const user = join(dataFolder, "data", "User");
@@ -79,7 +83,8 @@ export class Workbench {
     writeFileSync(join(user, "settings.json"), JSON.stringify({ ...quietSettings, ...settings }));
     const port = await freePort();
     const argv = ["--host", "127.0.0.1", "--port", String(port), "--without-connection-token"];
-    argv.push("--accept-server-license-terms", "--enable-smoke-test-driver", "--telemetry-level", "off");
+    argv.push("--accept-server-license-terms", "--telemetry-level", "off");
+    if (!asShipped) argv.push("--enable-smoke-test-driver");
     argv.push("--server-data-dir", dataFolder);
     const server = spawn(tools.node, [tools.server, ...argv], {
       env: { ...process.env, ...env },
@@ -127,6 +132,11 @@ export class Workbench {
     await page.exposeFunction("codeAutomationLog", (level: string, args: unknown[]) =>
       log.push(`${level} ${args.join(" ")}`),
     );
+    const foreignRequests: string[] = [];
+    page.on("request", (request) => {
+      const { protocol, hostname } = new URL(request.url());
+      if (/^(https?|wss?):$/.test(protocol) && hostname !== "127.0.0.1") foreignRequests.push(request.url());
+    });
     const exit = new Promise<number>((resolve) => {
       void page.exposeFunction("codeAutomationExit", (code: number) => resolve(code));
     });
@@ -142,7 +152,7 @@ export class Workbench {
       payload: JSON.stringify(payload),
     });
     await page.goto(`http://127.0.0.1:${this.port}/?${query}`);
-    return { page, exit, log };
+    return { page, exit, log, foreignRequests };
   }
 
   async close(): Promise<void> {

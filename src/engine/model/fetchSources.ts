@@ -106,7 +106,7 @@ async function fetchModel(model: CatalogueModel, path: string, options: ObtainOp
     }
     failures.push(`${copy.path} has the right size but other bytes`);
   }
-  failures.unshift(`no copy in ${enumerate(places.map((place) => place.name))}`);
+  if (places.length > 0) failures.unshift(`no copy in ${enumerate(places.map((place) => place.name))}`);
 
   for (const source of options.sources) {
     try {

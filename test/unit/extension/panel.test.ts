@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { lineChart } from "../../../src/extension/charts.ts";
 import { emptyPanel, liveTokensPerSecond, type PanelModel, reducePanel } from "../../../src/extension/panelModel.ts";
 import { panelPage } from "../../../src/extension/panelPage.ts";
 import { panelSections, sectionIds } from "../../../src/extension/panelSections.ts";
@@ -204,5 +205,19 @@ describe("panel page", () => {
     const script = readFileSync("media/panel/panel.js", "utf8");
     assert.doesNotMatch(script, /eval|Function\(|fetch|XMLHttpRequest|WebSocket|import|https?:/);
     assert.doesNotMatch(readFileSync("media/panel/panel.css", "utf8"), /@import|url\(|https?:|animation|transition/);
+  });
+});
+
+describe("a line chart", () => {
+  const chart = (values: readonly number[]) =>
+    lineChart({ label: "", values, reference: { value: 5, label: "five" }, ends: ["", ""], format: String });
+  const place = (drawing: string) => Number(/x="([\d.]+)"[^>]*>five/.exec(drawing)![1]);
+
+  it("has its reference's label where the values are far from it", () => {
+    assert.ok(place(chart([5, 6, 9, 10])) > place(chart([10, 9, 6, 5])));
+  });
+
+  it("has one without any value", () => {
+    assert.match(chart([]), />five</);
   });
 });

@@ -1,0 +1,41 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { repository } from "./repository.ts";
+
+export interface ConnectionAttempt {
+  /** A host name that was looked up, or an address. */
+  readonly where: string;
+  /** The whole command line of the process. */
+  readonly process: string;
+}
+
+/** Keeps programs on this machine and knows which of them tried to leave it, native code included. */
+export class LoopbackOnly {
+  private readonly library: string;
+  private readonly log: string;
+
+  /** Compiles what programs load before anything else. */
+  constructor(scratch: string) {
+    this.library = join(scratch, "loopbackOnly.so");
+    this.log = join(scratch, "connections.log");
+    const source = join(repository, "test", "workbench", "loopbackOnly.c");
+    const { status, stderr, error } = spawnSync("cc", ["-shared", "-fPIC", "-o", this.library, source, "-ldl"]);
+    if (status !== 0) throw new Error(`The tests need a C compiler: ${error?.message ?? stderr}`);
+  }
+
+  /** For programs and all that they start. */
+  get env(): Readonly<Record<string, string>> {
+    return { LD_PRELOAD: this.library, JAKIRO_TEST_CONNECTIONS: this.log };
+  }
+
+  /** So far, oldest first. */
+  get attempts(): readonly ConnectionAttempt[] {
+    if (!existsSync(this.log)) return [];
+    const lines = readFileSync(this.log, "utf8").trimEnd().split("\n");
+    return lines.map((line) => {
+      const [where = "", process = ""] = line.split("\t");
+      return { where, process };
+    });
+  }
+}
