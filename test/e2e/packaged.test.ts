@@ -46,6 +46,7 @@ describe("the packaged extension", function () {
     assert.equal(packaging.code, 0, packaging.stderr);
     workbench = await Workbench.start({
       asShipped: true,
+      node: network.node,
       settings: {
         "jakiro.models.mirror": mirror.endpoint,
         "jakiro.models.folders": [join(scratch, "own")],
@@ -53,7 +54,6 @@ describe("the packaged extension", function () {
         "workbench.secondarySideBar.defaultVisibility": "hidden",
       },
       env: {
-        ...network.env,
         HOME: scratch,
         XDG_CACHE_HOME: join(scratch, "cache"),
         JAKIRO_CACHE_DIR: join(scratch, "cache", "jakiro"),
@@ -68,6 +68,7 @@ describe("the packaged extension", function () {
   after(async () => {
     await workbench?.close();
     await mirror?.close();
+    for (const id of engineProcesses(scratch)) process.kill(id, "SIGKILL");
     rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
   });
 
@@ -196,7 +197,7 @@ describe("the packaged extension", function () {
   it("has not tried to leave this machine", async () => {
     const attempt =
       'require("net").connect(443, "192.0.2.1").on("error", () => require("dns").lookup("example.org", () => 0))';
-    await run(process.execPath, ["-e", attempt], network.env);
+    await run(network.node, ["-e", attempt]);
     const foreign = network.attempts.filter(({ process: command }) => !/server-main\.js/.test(command));
     assert.deepEqual(
       foreign.map(({ where }) => where),

@@ -29,6 +29,7 @@ describe("the package for machines without internet", function () {
     assert.equal(packaging.code, 0, packaging.stderr);
     workbench = await Workbench.start({
       asShipped: true,
+      node: network.node,
       settings: {
         "workbench.colorTheme": "Default Dark Modern",
         "workbench.secondarySideBar.defaultVisibility": "hidden",
@@ -37,7 +38,6 @@ describe("the package for machines without internet", function () {
         "editor.fontSize": 15,
       },
       env: {
-        ...network.env,
         HOME: scratch,
         XDG_CACHE_HOME: join(scratch, "cache"),
         JAKIRO_CACHE_DIR: join(scratch, "cache", "jakiro"),

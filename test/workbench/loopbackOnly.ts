@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { repository } from "./repository.ts";
+import { workbenchTools } from "./tools.ts";
 
 export interface ConnectionAttempt {
   /** A host name that was looked up, or an address. */
@@ -12,21 +13,20 @@ export interface ConnectionAttempt {
 
 /** Keeps programs on this machine and knows which of them tried to leave it, native code included. */
 export class LoopbackOnly {
-  private readonly library: string;
+  /** Node, and all that it starts, kept on this machine: VS Code's server takes what is preloaded from its children's environment. */
+  readonly node: string;
   private readonly log: string;
 
   /** Compiles what programs load before anything else. */
   constructor(scratch: string) {
-    this.library = join(scratch, "loopbackOnly.so");
+    const library = join(scratch, "loopbackOnly.so");
+    this.node = join(scratch, "node");
     this.log = join(scratch, "connections.log");
     const source = join(repository, "test", "workbench", "loopbackOnly.c");
-    const { status, stderr, error } = spawnSync("cc", ["-shared", "-fPIC", "-o", this.library, source, "-ldl"]);
+    const { status, stderr, error } = spawnSync("cc", ["-shared", "-fPIC", "-o", library, source, "-ldl"]);
     if (status !== 0) throw new Error(`The tests need a C compiler: ${error?.message ?? stderr}`);
-  }
-
-  /** For programs and all that they start. */
-  get env(): Readonly<Record<string, string>> {
-    return { LD_PRELOAD: this.library, JAKIRO_TEST_CONNECTIONS: this.log };
+    const exec = `LD_PRELOAD='${library}' JAKIRO_TEST_CONNECTIONS='${this.log}' exec '${workbenchTools().node}' "$@"`;
+    writeFileSync(this.node, `#!/bin/sh\n${exec}\n`, { mode: 0o755 });
   }
 
   /** So far, oldest first. */

@@ -14,6 +14,8 @@ export interface WorkbenchOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** As users have it: notifications appear, but no extension can be run from its sources. */
   readonly asShipped?: boolean;
+  /** Runs the server and its extension hosts, in place of the tools' own Node. */
+  readonly node?: string;
 }
 
 export interface WindowOptions {
@@ -75,7 +77,7 @@ export class Workbench {
     readonly serverLog: string[],
   ) {}
 
-  static async start({ settings = {}, env = {}, asShipped = false }: WorkbenchOptions = {}): Promise<Workbench> {
+  static async start({ settings = {}, env = {}, asShipped = false, node }: WorkbenchOptions = {}): Promise<Workbench> {
     const tools = workbenchTools();
     const dataFolder = mkdtempSync(join(tmpdir(), "jakiro-workbench-"));
     const user = join(dataFolder, "data", "User");
@@ -86,7 +88,9 @@ export class Workbench {
     argv.push("--accept-server-license-terms", "--telemetry-level", "off");
     if (!asShipped) argv.push("--enable-smoke-test-driver");
     argv.push("--server-data-dir", dataFolder);
-    const server = spawn(tools.node, [tools.server, ...argv], {
+    // Extension hosts are started by the path of this process, which a script that runs Node is not.
+    const path = node && `--import=data:text/javascript,process.execPath=${encodeURIComponent(JSON.stringify(node))}`;
+    const server = spawn(node ?? tools.node, [...(path === undefined ? [] : [path]), tools.server, ...argv], {
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
