@@ -21,7 +21,7 @@ import { loadTokenizer, openCheckpoint } from "./model/open.ts";
 import { cacheDirectory } from "./model/paths.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
 import { type DeviceChoice, Placement } from "./placement.ts";
-import type { ProgressListener } from "./progress.ts";
+import { type ProgressListener, preparingStage } from "./progress.ts";
 import { SuffixBudget } from "./suffixBudget.ts";
 
 export interface EngineOptions {
@@ -203,7 +203,7 @@ async function pack(
     threads,
     progress: (done, total) => {
       signal?.throwIfAborted();
-      progress?.({ stage: "Preparing the model", done, total, unit: "items" });
+      progress?.({ stage: preparingStage, done, total, unit: "items" });
     },
   });
   signal?.throwIfAborted();

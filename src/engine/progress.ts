@@ -8,3 +8,6 @@ export interface Progress {
 }
 
 export type ProgressListener = (progress: Progress) => void;
+
+/** Stage of a model that is packed for this engine: once, and longer than any other stage. */
+export const preparingStage = "Preparing the model";

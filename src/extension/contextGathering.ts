@@ -53,7 +53,10 @@ export class ContextGathering implements vscode.Disposable {
         const editor = window.visibleTextEditors.find((candidate) => candidate.document === document);
         this.take(document, editor?.selection.active.line ?? 0);
       }),
-      workspace.onDidCloseTextDocument(({ uri }) => this.lastTaken.delete(uri.toString())),
+      workspace.onDidCloseTextDocument(({ uri }) => {
+        this.lastTaken.delete(uri.toString());
+        this.choice.closed(uri.toString());
+      }),
       workspace.onDidDeleteFiles(({ files }) => {
         for (const uri of files) this.ring.forget(uri.toString());
       }),

@@ -55,6 +55,11 @@ export class SnippetChoice {
     this.uri = undefined;
   }
 
+  /** A document was closed: another one may get its name. */
+  closed(uri: string): void {
+    if (uri === this.uri) this.forget();
+  }
+
   /** Chooses anew where document, region or ring have changed; resolves when the engine has read the choice. */
   async refresh(place: SnippetPlace): Promise<void> {
     const isOtherDocument = place.uri !== this.uri;

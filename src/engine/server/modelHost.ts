@@ -6,7 +6,7 @@ import {
   type ModelDescription,
 } from "../../protocol/messages.ts";
 import { JakiroError } from "../errors.ts";
-import type { ProgressListener } from "../progress.ts";
+import { type ProgressListener, preparingStage } from "../progress.ts";
 import { asResponse } from "./failures.ts";
 import { type LoadOptions, type ModelChoice, nameOf } from "./loadedModel.ts";
 
@@ -35,6 +35,8 @@ interface Loading<Model> {
   readonly model: Promise<Model>;
   /** 0 .. 1, of the preparation that a model needs once, while it goes on. */
   progress: number | undefined;
+  /** The model is being packed, which is done once. */
+  isPreparing: boolean;
 }
 
 /**
@@ -58,8 +60,8 @@ export class ModelHost<Model extends HostedModel> {
     if (loading !== undefined) {
       const name = nameOf(loading.choice.modelPath);
       const { progress } = loading;
-      if (progress === undefined) return { kind: "loading", name, stage: "loading" };
-      return { kind: "loading", name, stage: "preparing", progress };
+      const stage = loading.isPreparing ? "preparing" : "loading";
+      return { kind: "loading", name, stage, ...(progress === undefined ? {} : { progress }) };
     }
     if (choice === undefined) return { kind: "noModel" };
     if (failure !== undefined) return { kind: "failed", name: nameOf(choice.modelPath), message: failure.message };
@@ -159,16 +161,17 @@ export class ModelHost<Model extends HostedModel> {
   private startLoading(choice: ModelChoice): void {
     const abort = new AbortController();
     const { signal } = abort;
-    const progress: ProgressListener = ({ done, total }) => {
+    const progress: ProgressListener = ({ stage, done, total }) => {
       if (this.loading !== loading) return;
       loading.progress = done < total ? done / total : undefined;
+      loading.isPreparing = stage === preparingStage && done < total;
       this.publish();
     };
     const model = this.givenUp.then(() => {
       signal.throwIfAborted();
       return this.parts.load(choice, { signal, progress, log: this.parts.log, onChange: () => this.publishReady() });
     });
-    const loading: Loading<Model> = { choice, abort, model, progress: undefined };
+    const loading: Loading<Model> = { choice, abort, model, progress: undefined, isPreparing: false };
     this.loading = loading;
     this.publish();
     model.then(

@@ -96,6 +96,16 @@ describe("SnippetChoice", () => {
     assert.equal(engine.warmed.length, 1);
   });
 
+  it("warms a document that has the name of one that was closed", async () => {
+    await choice.refresh(at());
+    choice.closed(at(0, "other.ts").uri);
+    await choice.refresh(at());
+    assert.equal(engine.warmed.length, 1);
+    choice.closed(at().uri);
+    await choice.refresh(at());
+    assert.equal(engine.warmed.length, 2);
+  });
+
   it("takes pieces of the same document only where they are far from the cursor", () => {
     add(`${invoice}\n${"\n".repeat(100)}`, "total.ts");
     assert.deepEqual(paths(10), []);
