@@ -17,13 +17,10 @@
 @group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read_write> output: array<u32>;
 
-const threads = 64u;
 const width = HEADS * HEAD_DIM;
 const paddedWords = (width + 15u) / 16u * 4u;
-const smallest = 1e-20;
 
 var<workgroup> mixed: array<f32, paddedWords * 4u>;
-var<workgroup> scratch: array<f32, threads>;
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -41,28 +38,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     mixed[i] = value;
     largest = max(largest, abs(value));
   }
-  scratch[thread] = largest;
-  workgroupBarrier();
+  let magnitude = largestOver(thread, largest);
   if (QUANTIZE == 0u) {
     for (var i = thread; i < width; i += threads) {
       output[row * width + i] = bitcast<u32>(mixed[i]);
     }
     return;
   }
-  for (var reach = threads / 2u; reach > 0u; reach /= 2u) {
-    if (thread < reach) {
-      scratch[thread] = max(scratch[thread], scratch[thread + reach]);
-    }
-    workgroupBarrier();
-  }
-  let steps = 127.0 / scratch[0];
+  let steps = 127.0 / magnitude;
   let start = row * (paddedWords + 4u);
   for (var word = thread; word < paddedWords; word += threads) {
     let values = vec4(mixed[4u * word], mixed[4u * word + 1u], mixed[4u * word + 2u], mixed[4u * word + 3u]);
     output[start + word] = pack4xI8Clamp(vec4<i32>(round(values * steps)));
   }
   if (thread == 0u) {
-    output[start + paddedWords] = bitcast<u32>(scratch[0]);
+    output[start + paddedWords] = bitcast<u32>(magnitude);
   }
 }
 

@@ -24,7 +24,6 @@
 const threads = 64u;
 const embeddingBlocks = (WIDTH + 31u) / 32u;
 const blocks = 2u * WIDTH / 32u;
-const stride = blocks * 8u + (blocks + 3u) / 4u * 4u;
 
 fn valueAt(token: u32, feature: u32, i: u32) -> f32 {
   if (i >= WIDTH) {
@@ -47,15 +46,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     return;
   }
-  let start = group.x * stride;
+  let start = group.x * blockStride(blocks);
   for (var block = thread; block < blocks; block += threads) {
     var largest = 0.0;
     for (var i = 0u; i < 32u; i++) {
       largest = max(largest, abs(valueAt(token, feature, 32u * block + i)));
     }
-    // The smallest power of two by which nothing exceeds 127 steps.
-    let bits = bitcast<u32>(largest * (1.0 / 127.0));
-    let exponent = clamp((bits >> 23u) + select(0u, 1u, (bits & 0x7fffffu) != 0u), 1u, 253u);
+    let exponent = stepExponent(largest);
     let inverse = bitcast<f32>((254u - exponent) << 23u);
     for (var word = 0u; word < 8u; word++) {
       var steps: vec4<i32>;

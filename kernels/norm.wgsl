@@ -20,12 +20,8 @@
 @group(0) @binding(3) var<storage, read_write> output: array<u32>;
 @group(0) @binding(4) var<storage, read_write> features: array<vec4<f32>>;
 
-const threads = 64u;
 const words = WIDTH / 4u;
 const paddedWords = (WIDTH + 15u) / 16u * 4u;
-const smallest = 1e-20;
-
-var<workgroup> scratch: array<f32, threads>;
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -41,16 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let value = input[source * words + word];
       squares += dot(value, value);
     }
-    scratch[thread] = squares;
-    workgroupBarrier();
-    for (var reach = threads / 2u; reach > 0u; reach /= 2u) {
-      if (thread < reach) {
-        scratch[thread] += scratch[thread + reach];
-      }
-      workgroupBarrier();
-    }
-    factor = 1.0 / sqrt(scratch[0] / f32(WIDTH) + EPSILON);
-    workgroupBarrier();
+    factor = 1.0 / sqrt(sumOver(thread, squares) / f32(WIDTH) + EPSILON);
   }
   var largest = smallest;
   for (var word = thread; word < words; word += threads) {
@@ -70,15 +57,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
   if (QUANTIZE == 1u) {
-    scratch[thread] = largest;
-    workgroupBarrier();
-    for (var reach = threads / 2u; reach > 0u; reach /= 2u) {
-      if (thread < reach) {
-        scratch[thread] = max(scratch[thread], scratch[thread + reach]);
-      }
-      workgroupBarrier();
-    }
-    let steps = 127.0 / scratch[0];
+    let magnitude = largestOver(thread, largest);
+    let steps = 127.0 / magnitude;
     let start = row * (paddedWords + 4u);
     for (var word = thread; word < paddedWords; word += threads) {
       var packed = 0u;
@@ -89,7 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       output[start + word] = packed;
     }
     if (thread == 0u) {
-      output[start + paddedWords] = bitcast<u32>(scratch[0]);
+      output[start + paddedWords] = bitcast<u32>(magnitude);
     }
   }
 }

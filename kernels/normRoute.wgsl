@@ -25,27 +25,10 @@
 @group(0) @binding(4) var<storage, read_write> output: array<u32>;
 @group(0) @binding(5) var<storage, read_write> factors: array<f32>;
 
-const threads = 64u;
 const gates = EXPERTS + 2u;
 const paddedWords = (WIDTH + 15u) / 16u * 4u;
-const smallest = 1e-20;
 
-var<workgroup> scratch: array<f32, threads>;
 var<workgroup> gate: array<f32, gates>;
-
-fn sumOver(thread: u32, value: f32) -> f32 {
-  scratch[thread] = value;
-  workgroupBarrier();
-  for (var reach = threads / 2u; reach > 0u; reach /= 2u) {
-    if (thread < reach) {
-      scratch[thread] += scratch[thread + reach];
-    }
-    workgroupBarrier();
-  }
-  let sum = scratch[0];
-  workgroupBarrier();
-  return sum;
-}
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -83,15 +66,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (QUANTIZE == 0u) {
     return;
   }
-  scratch[thread] = largest;
-  workgroupBarrier();
-  for (var reach = threads / 2u; reach > 0u; reach /= 2u) {
-    if (thread < reach) {
-      scratch[thread] = max(scratch[thread], scratch[thread + reach]);
-    }
-    workgroupBarrier();
-  }
-  let steps = 127.0 / scratch[0];
+  let magnitude = largestOver(thread, largest);
+  let steps = 127.0 / magnitude;
   let row = group.x * (paddedWords + 4u);
   for (var word = thread; word < paddedWords; word += threads) {
     var packed = vec4<i32>();
@@ -104,7 +80,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     output[row + word] = pack4xI8Clamp(packed);
   }
   if (thread == 0u) {
-    output[row + paddedWords] = bitcast<u32>(scratch[0]);
+    output[row + paddedWords] = bitcast<u32>(magnitude);
   }
 }
 

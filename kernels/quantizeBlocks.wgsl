@@ -1,16 +1,5 @@
-// Quantizes values of a tile for linearInt8Blocks: 32 of a row share a power of two as scale. Behind linearTile.wgsl, in kernels whose
-// `output` is array<u32>.
-
-// Words of a row of so many blocks: their steps, then their scales, in whole vec4.
-fn blockStride(blocks: u32) -> u32 {
-  return blocks * 8u + (blocks + 3u) / 4u * 4u;
-}
-
-// The exponent bits of the smallest power of two by which nothing exceeds 127 steps.
-fn stepExponent(largest: f32) -> u32 {
-  let bits = bitcast<u32>(largest * (1.0 / 127.0));
-  return clamp((bits >> 23u) + select(0u, 1u, (bits & 0x7fffffu) != 0u), 1u, 253u);
-}
+// Quantizes values of a tile for linearInt8Blocks: 32 of a row share a power of two as scale. Beside blockSteps.wgsl, in kernels with
+// a `tileValue` and an `output` of array<u32>.
 
 // Block `block` of the output row at `start`, from 32 values of the tile.
 fn quantizeBlock(row: u32, firstLane: u32, start: u32, blocks: u32, block: u32) {

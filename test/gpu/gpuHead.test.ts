@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { GpuHead, type HeadForwardPlan, type HeadSurroundings } from "../../src/engine/gpu/gpuHead.ts";
-import { rotaryPairs } from "../../src/engine/gpu/gpuTarget.ts";
 import { Binder, type Dispatch, encode, KernelCompiler } from "../../src/engine/gpu/kernels.ts";
+import { rotaryPairs } from "../../src/engine/gpu/targetWeights.ts";
 import { WeightUpload } from "../../src/engine/gpu/weightUpload.ts";
 import { HeadFile } from "../../src/engine/model/headFile.ts";
 import { fixtureTarget, headFolder, headNames, readTensors } from "../engine/headFixtures.ts";

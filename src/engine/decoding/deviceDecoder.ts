@@ -51,7 +51,7 @@ export interface DeviceSequence {
 }
 
 /** Rounds that the device has been given at a time: the next is there before the host has read the last one. */
-const roundsInFlight = 2;
+export const roundsInFlight = 2;
 
 /**
  * Generates text by rounds of a device. Unlike `decode`, the prompt's last token is the first round's root, so that the device

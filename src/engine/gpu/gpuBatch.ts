@@ -1,5 +1,5 @@
 import type { DecodeRequest, DecodeResult, FinishReason } from "../decoding/decoder.ts";
-import { readPrompt } from "../decoding/deviceDecoder.ts";
+import { readPrompt, roundsInFlight } from "../decoding/deviceDecoder.ts";
 import { Emission, firstOf } from "../decoding/emission.ts";
 import { DecodingStatistics } from "../decoding/statistics.ts";
 import type { GpuDecodingSequence } from "./gpuDecodingSequence.ts";
@@ -15,9 +15,6 @@ interface Running {
   readonly kept: number;
   reason?: FinishReason;
 }
-
-/** Rounds that the device has been given at a time. */
-const roundsInFlight = 2;
 
 /**
  * Decodes several texts side by side: every round reads the weights once for all of them. Texts that end early are passed over.

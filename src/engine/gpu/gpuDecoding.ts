@@ -2,10 +2,11 @@ import type { DeviceDecoding, DeviceSequence } from "../decoding/deviceDecoder.t
 import { type TreeSizes, usualShape } from "../decoding/strategy.ts";
 import type { HeadFile } from "../model/headFile.ts";
 import type { HeadKind } from "../model/headKinds.ts";
+import { mostOutputs } from "./forwardBuffers.ts";
 import { GpuDecodingSequence } from "./gpuDecodingSequence.ts";
 import { GpuHead } from "./gpuHead.ts";
 import { GpuRounds } from "./gpuRounds.ts";
-import { type GpuTarget, mostOutputs } from "./gpuTarget.ts";
+import type { GpuTarget } from "./gpuTarget.ts";
 import { headScratchSlots, mostBranching, type RoundShape } from "./roundLayout.ts";
 
 /** A head on the device with its free KV regions. */

@@ -1,14 +1,23 @@
+import blockStepsSource from "../../../kernels/blockSteps.wgsl";
 import headInputSource from "../../../kernels/headInput.wgsl";
 import mixSource from "../../../kernels/linearMix.wgsl";
 import normRouteSource from "../../../kernels/normRoute.wgsl";
-import quantizeSource from "../../../kernels/quantizeBlocks.wgsl";
+import rowSumsSource from "../../../kernels/rowSums.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { HeadConfig, HeadFile } from "../model/headFile.ts";
-import { mostRows, storage } from "./gpuTarget.ts";
+import { mostRows } from "./forwardBuffers.ts";
 import { type GpuHeadWeights, uploadHead } from "./headWeights.ts";
 import { type Binder, type Dispatch, DispatchList, type Kernel, type KernelCompiler } from "./kernels.ts";
-import { attentionBlock, ForwardKernels, type InputFormat, inputWords, tileSizes } from "./targetKernels.ts";
+import { storage } from "./storage.ts";
+import {
+  attentionBlock,
+  ForwardKernels,
+  type InputFormat,
+  inputWords,
+  quantizeSource,
+  tileSizes,
+} from "./targetKernels.ts";
 import type { GpuEmbedding, GpuMatrix } from "./weightUpload.ts";
 
 /** Rows of one forward of the head, in buffers. */
@@ -208,7 +217,7 @@ export class GpuHead {
     const { embedding, rotary } = this.surroundings;
     const { tile, count } = kernels.tiling(forward.count);
     await list.add(
-      kernels.compiler.compile("headInput", rowsSource + headInputSource, {
+      kernels.compiler.compile("headInput", rowsSource + blockStepsSource + headInputSource, {
         WIDTH: config.hidden,
         BLOCKS: Number(embedding.blocks),
         QUANTIZE: Number(kernels.quantize),
@@ -256,7 +265,7 @@ export class GpuHead {
 
   private normRoute(): Promise<Kernel> {
     const { config, kernels } = this;
-    return kernels.compiler.compile("normRoute", normRouteSource, {
+    return kernels.compiler.compile("normRoute", rowSumsSource + normRouteSource, {
       WIDTH: config.hidden,
       EPSILON: config.rmsEpsilon,
       QUANTIZE: Number(kernels.quantize),

@@ -1,6 +1,7 @@
+import { mostOutputs, mostRows } from "./forwardBuffers.ts";
 import type { GpuHead } from "./gpuHead.ts";
-import { type GpuTarget, mostOutputs, mostRows, rowWords, storage } from "./gpuTarget.ts";
-import { type Dispatch, encode } from "./kernels.ts";
+import type { GpuTarget } from "./gpuTarget.ts";
+import { type Dispatch, encoded } from "./kernels.ts";
 import { OutcomeRing } from "./outcomeRing.ts";
 import { createRoundBuffers, type RoundBuffers } from "./roundBuffers.ts";
 import { type RoundDispatches, RoundKernels } from "./roundKernels.ts";
@@ -12,10 +13,12 @@ import {
   pathLength,
   type RoundOutcome,
   type RoundShape,
+  rowWords,
   type SequenceStart,
   sequenceOffsets,
   sequenceWords,
 } from "./roundLayout.ts";
+import { storage } from "./storage.ts";
 import { attentionBlock } from "./targetKernels.ts";
 
 /** A request, as rounds take it: where its keys and values lie is known from its place. */
@@ -76,7 +79,7 @@ export class GpuRounds {
       shape,
       vocabulary,
       draftVocabulary: head?.draftVocabulary ?? 1,
-      parallel: head?.config.kind === "jakiro" && shape.levels > 1,
+      parallel: draftsInParallel(head, shape),
       cache: { layers, slots: target.slots, width: kvHeads * headDim },
     };
     const kernels = await RoundKernels.compile(target.kernels.compiler, plan);
@@ -118,12 +121,7 @@ export class GpuRounds {
 
   /** Forwards of the head in a round. */
   get draftForwards(): number {
-    return this.head === undefined ? 0 : this.shape.levels - Number(this.draftsInParallel);
-  }
-
-  /** Whether the last forward of the head yields two levels. */
-  private get draftsInParallel(): boolean {
-    return this.head?.config.kind === "jakiro" && this.shape.levels > 1;
+    return this.head === undefined ? 0 : this.shape.levels - Number(draftsInParallel(this.head, this.shape));
   }
 
   /**
@@ -216,10 +214,7 @@ export class GpuRounds {
   private async encodeRound(longest: number): Promise<number> {
     const { device } = this.target.gpu;
     const dispatches = await this.plan(Math.ceil(longest / attentionBlock));
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    encode(pass, dispatches);
-    pass.end();
+    const encoder = encoded(device, dispatches);
     this.ring.copy(encoder, this.round);
     device.queue.submit([encoder.finish()]);
     return this.round++;
@@ -250,7 +245,8 @@ export class GpuRounds {
     if (head === undefined) {
       all.push(dispatches.plant);
     } else {
-      const { draftsInParallel: parallel, draftForwards: forwards } = this;
+      const { draftForwards: forwards } = this;
+      const parallel = draftsInParallel(head, shape);
       for (let forward = 1; forward <= forwards; forward++) {
         const first = forward === 1;
         const last = forward === forwards;
@@ -274,6 +270,11 @@ export class GpuRounds {
     this.rounds.set(blocks, all);
     return all;
   }
+}
+
+/** Whether the last forward of the head yields two levels. */
+function draftsInParallel(head: GpuHead | undefined, { levels }: RoundShape): boolean {
+  return head?.config.kind === "jakiro" && levels > 1;
 }
 
 /** Rows of a run of tokens, padded with rows that store nothing. */

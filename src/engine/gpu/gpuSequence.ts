@@ -2,7 +2,9 @@ import { rowDepths } from "../cpu/treeMask.ts";
 import type { ForwardResult, LogitsMode, TargetSequence, TokenRows } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
-import { type GpuTarget, mostOutputs, mostRows, rowWords } from "./gpuTarget.ts";
+import { mostOutputs, mostRows } from "./forwardBuffers.ts";
+import type { GpuTarget } from "./gpuTarget.ts";
+import { noSlot, rowWords } from "./roundLayout.ts";
 
 /** One sequence on the GPU: a region of the KV cache, driven from the host forward by forward. */
 export class GpuSequence implements TargetSequence {
@@ -125,7 +127,7 @@ export class GpuSequence implements TargetSequence {
     for (let row = 0; row < mostRows; row++) {
       const at = row * rowWords;
       if (row >= count) {
-        table[at + 5] = 0xffffffff;
+        table[at + 5] = noSlot;
         continue;
       }
       const position = committed.length + depths[row]!;

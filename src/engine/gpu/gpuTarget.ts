@@ -1,25 +1,18 @@
 import type { PackedTarget } from "../cpu/packTarget.ts";
-import { RotaryTable } from "../cpu/rotary.ts";
 import { DeviceLostError, type LogitsMode, type Target } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
 import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
 import { firstLine } from "./dawn.ts";
 import type { GpuDevice } from "./device.ts";
+import { makeScratch, mostOutputs, type Scratch } from "./forwardBuffers.ts";
 import type { HeadSurroundings } from "./gpuHead.ts";
 import { GpuSequence } from "./gpuSequence.ts";
-import { Binder, type Dispatch, DispatchList, encode, type Kernel, KernelCompiler } from "./kernels.ts";
-import {
-  attentionBlock,
-  blocksFormat,
-  ForwardKernels,
-  type InputFormat,
-  inputAlignment,
-  inputWords,
-  type LinearShape,
-  tileSizes,
-} from "./targetKernels.ts";
+import { Binder, type Dispatch, DispatchList, encoded, type Kernel, KernelCompiler } from "./kernels.ts";
+import { storage } from "./storage.ts";
+import { attentionBlock, blocksFormat, ForwardKernels, type LinearShape, tileSizes } from "./targetKernels.ts";
+import { type GpuWeights, rotaryPairs, uploadWeights } from "./targetWeights.ts";
 import { TokenDraw } from "./tokenDraw.ts";
-import { type GpuEmbedding, type GpuMatrix, PackFiles, WeightUpload } from "./weightUpload.ts";
+import { type GpuMatrix, PackFiles, WeightUpload } from "./weightUpload.ts";
 
 export interface GpuTargetOptions {
   /** Tokens of one sequence. */
@@ -31,14 +24,7 @@ export interface GpuTargetOptions {
   readonly patienceMs?: number;
 }
 
-/** Most rows of one forward: a chunk of a prompt. */
-export const mostRows = 128;
-/** Most rows that need logits in one forward. */
-export const mostOutputs = 64;
 const errorKinds = ["validation", "out-of-memory", "internal"] as const satisfies readonly GPUErrorFilter[];
-/** 32-bit words of kernels/rows.wgsl's Row. */
-export const rowWords = 8;
-
 /** One forward over rows that lie in a buffer. */
 export interface ForwardPlan {
   /** [rows padded to a whole tile] Row */
@@ -53,41 +39,6 @@ export interface ForwardPlan {
   readonly features: GPUBuffer;
   /** Positions of the longest sequence, the rows' own included. */
   readonly longest: number;
-}
-
-interface GpuLayer {
-  readonly attentionNorm: GPUBuffer;
-  readonly qkv: GpuMatrix;
-  readonly o: GpuMatrix;
-  readonly mlpNorm: GPUBuffer;
-  readonly gateUp: GpuMatrix;
-  readonly down: GpuMatrix;
-  readonly place: GPUBuffer;
-}
-
-interface GpuWeights {
-  readonly layers: readonly GpuLayer[];
-  readonly embedding: GpuEmbedding;
-  readonly outputNorm: GPUBuffer;
-  readonly lmHead: GpuMatrix;
-}
-
-/** Buffers that every forward uses again. */
-interface Scratch {
-  readonly rows: GPUBuffer; // [mostRows] Row
-  readonly paths: GPUBuffer; // [mostOutputs * mostOutputs] slots
-  readonly picks: GPUBuffer; // [mostOutputs] rows that need logits
-  readonly hidden: GPUBuffer; // [mostRows, hidden] residual stream
-  readonly input: GPUBuffer; // [mostRows] input of qkv, gateUp and the LM head
-  readonly queries: GPUBuffer; // [mostRows, heads * headDim]
-  readonly partial: GPUBuffer; // [mostRows, heads, blocks, headDim + 2]
-  readonly mixed: GPUBuffer; // [mostRows] input of o
-  readonly gated: GPUBuffer; // [mostRows] input of down
-  readonly features: GPUBuffer; // [mostRows, hidden] after the final norm
-  readonly logits: GPUBuffer; // [mostOutputs, vocabulary]
-  readonly chosen: GPUBuffer; // [mostOutputs] u32
-  readonly moves: GPUBuffer; // [mostOutputs] (source, destination)
-  readonly moveCount: GPUBuffer;
 }
 
 /** The target model on a GPU: weights, keys and values, and the kernels of a forward. */
@@ -117,7 +68,7 @@ export class GpuTarget implements Target {
     this.binder = new Binder(gpu.device);
     const { logits, chosen } = scratch;
     const { vocabulary } = checkpoint.config;
-    this.draw = new TokenDraw(kernels.compiler, this.binder, vocabulary, logits, chosen, mostOutputs, rowWords);
+    this.draw = new TokenDraw(kernels.compiler, this.binder, vocabulary, logits, chosen, mostOutputs);
     void gpu.device.lost.then(({ message }) => {
       this.lost = firstLine(message) || "its driver gave no reason";
     });
@@ -384,10 +335,7 @@ export class GpuTarget implements Target {
     staging?: GPUBuffer,
   ): void {
     const { device } = this.gpu;
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    encode(pass, dispatches);
-    pass.end();
+    const encoder = encoded(device, dispatches);
     let offset = 0;
     for (const { from, bytes } of copies) {
       encoder.copyBufferToBuffer(from, 0, staging!, offset, bytes);
@@ -411,81 +359,4 @@ export class GpuTarget implements Target {
 
 function shapeOf({ inputs, outputs, format }: GpuMatrix): LinearShape {
   return { inputs, outputs, format };
-}
-
-async function uploadWeights(
-  upload: WeightUpload,
-  checkpoint: Checkpoint,
-  packed: PackedTarget,
-  progress: GpuTargetOptions["progress"],
-): Promise<GpuWeights> {
-  const { hidden, layers } = checkpoint.config;
-  const quantize = packed.format !== "float32";
-  const format: InputFormat = quantize ? "int8" : "float32";
-  const alignment = inputAlignment[format];
-  const blockAlignment = inputAlignment[quantize ? "int8-blocks" : "float32"];
-  const uploaded: GpuLayer[] = [];
-  for (const [index, layer] of packed.weights.layers.entries()) {
-    progress?.(index, layers + 2);
-    uploaded.push({
-      attentionNorm: upload.gains(layer.attentionNorm, undefined, hidden),
-      qkv: await upload.matrix(layer.qkv, alignment, layer.qkvBias),
-      o: await upload.matrix(layer.o, alignment),
-      mlpNorm: upload.gains(layer.mlpNorm, undefined, hidden),
-      gateUp: await upload.matrix(layer.gateUp, alignment),
-      down: await upload.matrix(layer.down, blockAlignment),
-      place: upload.uniform(`layer ${index}`, [index]),
-    });
-  }
-  progress?.(layers, layers + 2);
-  const embedding = await upload.embedding(checkpoint, quantize);
-  progress?.(layers + 1, layers + 2);
-  const { outputNorm, unsmooth, lmHead } = packed.weights;
-  const weights = {
-    layers: uploaded,
-    embedding,
-    outputNorm: upload.gains(outputNorm, unsmooth, hidden),
-    lmHead: await upload.matrix(lmHead, alignment),
-  };
-  progress?.(layers + 2, layers + 2);
-  return weights;
-}
-
-function makeScratch(device: GPUDevice, config: ModelConfig, quantize: boolean, blocks: number): Scratch {
-  const { hidden, heads, headDim, intermediate, vocabulary } = config;
-  const width = heads * headDim;
-  const format: InputFormat = quantize ? "int8" : "float32";
-  const words = (name: string, count: number) => storage(device, name, count);
-  return {
-    rows: words("rows", mostRows * rowWords),
-    paths: words("paths", mostOutputs * mostOutputs),
-    picks: words("picks", mostOutputs),
-    hidden: words("hidden", mostRows * hidden),
-    input: words("input", mostRows * inputWords(format, hidden)),
-    queries: words("queries", mostRows * width),
-    partial: words("partial", mostRows * heads * blocks * (headDim + 2)),
-    mixed: words("mixed", mostRows * inputWords(format, width)),
-    gated: words("gated", mostRows * inputWords(quantize ? "int8-blocks" : "float32", intermediate)),
-    features: words("features", mostRows * hidden),
-    logits: words("logits", mostOutputs * vocabulary),
-    chosen: words("chosen", mostOutputs),
-    moves: words("moves", mostOutputs * 2),
-    moveCount: device.createBuffer({ size: 16, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST }),
-  };
-}
-
-export function storage(device: GPUDevice, label: string, words: number): GPUBuffer {
-  const { STORAGE, COPY_DST, COPY_SRC } = GPUBufferUsage;
-  return device.createBuffer({ label, size: words * 4, usage: STORAGE | COPY_DST | COPY_SRC });
-}
-
-/** [positions, headDim / 2] (cosine, sine). */
-export function rotaryPairs({ rope, headDim }: ModelConfig, positions: number): Float32Array<ArrayBuffer> {
-  const { cos, sin } = new RotaryTable(rope, headDim).rows(Array.from({ length: positions }, (_, i) => i));
-  const pairs = new Float32Array(cos.length * 2);
-  for (let i = 0; i < cos.length; i++) {
-    pairs[2 * i] = cos[i]!;
-    pairs[2 * i + 1] = sin[i]!;
-  }
-  return pairs;
 }

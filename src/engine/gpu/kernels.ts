@@ -98,26 +98,46 @@ export function encode(pass: GPUComputePassEncoder, dispatches: readonly Dispatc
   }
 }
 
-/** Bind groups are made once for each kernel and list of buffers. */
+/** An encoder that holds one pass of these dispatches. */
+export function encoded(device: GPUDevice, dispatches: readonly Dispatch[]): GPUCommandEncoder {
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  encode(pass, dispatches);
+  pass.end();
+  return encoder;
+}
+
+/** Bind groups are made once for each kernel and list of buffers, and forgotten with the youngest of the buffers. */
 export class Binder {
-  private readonly groups = new Map<string, GPUBindGroup>();
-  private readonly numbers = new Map<GPUBuffer, number>();
+  private readonly groups = new WeakMap<GPUBuffer, Map<string, GPUBindGroup>>();
+  private readonly numbers = new WeakMap<GPUBuffer, number>();
+  private numbered = 0;
 
   constructor(private readonly device: GPUDevice) {}
 
   group(kernel: Kernel, buffers: readonly GPUBuffer[]): GPUBindGroup {
-    const key = `${kernel.name} ${buffers.map((buffer) => this.numberOf(buffer)).join()}`;
-    let group = this.groups.get(key);
+    const numbers = buffers.map((buffer) => this.numberOf(buffer));
+    const youngest = buffers[numbers.indexOf(Math.max(...numbers))]!;
+    const key = `${kernel.name} ${numbers.join()}`;
+    let groups = this.groups.get(youngest);
+    if (groups === undefined) {
+      groups = new Map();
+      this.groups.set(youngest, groups);
+    }
+    let group = groups.get(key);
     if (group === undefined) {
       group = bind(this.device, kernel, buffers);
-      this.groups.set(key, group);
+      groups.set(key, group);
     }
     return group;
   }
 
   private numberOf(buffer: GPUBuffer): number {
-    const number = this.numbers.get(buffer) ?? this.numbers.size;
-    this.numbers.set(buffer, number);
+    let number = this.numbers.get(buffer);
+    if (number === undefined) {
+      number = this.numbered++;
+      this.numbers.set(buffer, number);
+    }
     return number;
   }
 }

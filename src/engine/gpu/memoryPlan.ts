@@ -2,7 +2,7 @@ import type { WeightFormat } from "../cpu/packMatrix.ts";
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import type { Adapter } from "./adapters.ts";
-import { mostOutputs, mostRows } from "./gpuTarget.ts";
+import { mostOutputs, mostRows } from "./forwardBuffers.ts";
 import { attentionBlock } from "./targetKernels.ts";
 
 /** How much text a target is to hold. */

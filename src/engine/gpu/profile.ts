@@ -1,5 +1,6 @@
+import { mostRows } from "./forwardBuffers.ts";
 import type { GpuSequence } from "./gpuSequence.ts";
-import { type GpuTarget, mostRows } from "./gpuTarget.ts";
+import type { GpuTarget } from "./gpuTarget.ts";
 import type { Dispatch } from "./kernels.ts";
 import { PassTimer } from "./passTimer.ts";
 

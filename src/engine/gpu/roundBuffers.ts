@@ -9,9 +9,8 @@ import {
   sequenceWords,
   treeWords,
 } from "./roundLayout.ts";
-
-/** Rows of the largest tile of a product. */
-const largestTile = 64;
+import { storage } from "./storage.ts";
+import { tileSizes } from "./targetKernels.ts";
 
 /** Rows of a forward. */
 export interface RowBuffers {
@@ -69,20 +68,18 @@ export interface RoundInputs {
   readonly cache: GPUBuffer;
 }
 
+/** Rows of the largest tile of a product. */
+const mostTileRows = tileSizes.at(-1)!;
+
 /** Makes a round's buffers: all sequences idle, nothing calibrated. */
 export function createRoundBuffers(device: GPUDevice, plan: RoundPlan): RoundBuffers {
   const { shape } = plan;
   const { sequences, branching, branches } = shape;
   const path = pathLength(shape);
-  const create = (label: string, words: number) =>
-    device.createBuffer({
-      label,
-      size: words * 4,
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-    });
+  const create = (label: string, words: number) => storage(device, label, words);
   const rows = (label: string, count: number): RowBuffers => {
-    const table = create(`${label} rows`, (count + largestTile) * rowWords);
-    const padding = new Uint32Array(largestTile * rowWords).fill(noSlot);
+    const table = create(`${label} rows`, (count + mostTileRows) * rowWords);
+    const padding = new Uint32Array(mostTileRows * rowWords).fill(noSlot);
     device.queue.writeBuffer(table, count * rowWords * 4, padding);
     return { rows: table, paths: create(`${label} paths`, count * path) };
   };

@@ -1,6 +1,7 @@
 import argmaxSource from "../../../kernels/argmax.wgsl";
 import attentionSource from "../../../kernels/attention.wgsl";
 import mergeSource from "../../../kernels/attentionMerge.wgsl";
+import blockStepsSource from "../../../kernels/blockSteps.wgsl";
 import compactSource from "../../../kernels/compactKv.wgsl";
 import embedSource from "../../../kernels/embed.wgsl";
 import linearSource from "../../../kernels/linear.wgsl";
@@ -13,10 +14,14 @@ import keepSource from "../../../kernels/linearKeep.wgsl";
 import qkvSource from "../../../kernels/linearQkv.wgsl";
 import tileSource from "../../../kernels/linearTile.wgsl";
 import normSource from "../../../kernels/norm.wgsl";
-import quantizeSource from "../../../kernels/quantizeBlocks.wgsl";
+import quantizeBlocksSource from "../../../kernels/quantizeBlocks.wgsl";
+import rowSumsSource from "../../../kernels/rowSums.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
 import type { WeightFormat } from "../cpu/packMatrix.ts";
 import type { Kernel, KernelCompiler, KernelConstants } from "./kernels.ts";
+
+/** What quantizes tiles in blocks. */
+export const quantizeSource = blockStepsSource + quantizeBlocksSource;
 
 /** Rows that one reading of the weights can serve; a forward takes the smallest that holds its rows, or several of the largest. */
 export const tileSizes = [1, 2, 4, 8, 16, 32, 64] as const;
@@ -50,7 +55,18 @@ export function blocksFormat(format: WeightFormat): ProductFormat {
 
 /** Text of all kernels of a forward: what a verdict about them depends on. */
 export const forwardSources = [
-  ...[rowsSource, tileSource, embedSource, normSource, attentionSource, mergeSource, compactSource, argmaxSource],
+  ...[
+    rowsSource,
+    rowSumsSource,
+    quantizeSource,
+    tileSource,
+    embedSource,
+    normSource,
+    attentionSource,
+    mergeSource,
+    compactSource,
+    argmaxSource,
+  ],
   ...[int8Source, int8BlocksSource, int4Source, float32Source, linearSource, gatedSource, qkvSource],
 ].join("\n");
 
@@ -146,7 +162,7 @@ export class ForwardKernels {
     options: { readonly keep?: boolean; readonly pick?: boolean } = {},
   ): Promise<Kernel> {
     const { keep = false, pick = false } = options;
-    return this.compiler.compile("norm", normSource, {
+    return this.compiler.compile("norm", rowSumsSource + normSource, {
       WIDTH: width,
       EPSILON: epsilon,
       QUANTIZE: Number(this.quantize),
@@ -173,7 +189,7 @@ export class ForwardKernels {
 
   merge(): Promise<Kernel> {
     const { heads, headDim, blocks } = this.shape;
-    return this.compiler.compile("attentionMerge", rowsSource + mergeSource, {
+    return this.compiler.compile("attentionMerge", rowsSource + rowSumsSource + mergeSource, {
       HEAD_DIM: headDim,
       HEADS: heads,
       BLOCK: attentionBlock,

@@ -7,7 +7,8 @@ import wideSource from "../../../kernels/wide.wgsl";
 import type { SamplingOptions } from "../decoding/sampling.ts";
 import { type Binder, type Dispatch, DispatchList, type KernelCompiler } from "./kernels.ts";
 import { logitTiles, powerTable } from "./roundKernels.ts";
-import { encodeSequence, sequenceWords } from "./roundLayout.ts";
+import { encodeSequence, rowWords, sequenceWords } from "./roundLayout.ts";
+import { storage } from "./storage.ts";
 
 /** Draws tokens from logits as rounds do, for forwards that the host drives: a text must not depend on who drives them. */
 export class TokenDraw {
@@ -24,12 +25,9 @@ export class TokenDraw {
     private readonly logits: GPUBuffer,
     private readonly chosen: GPUBuffer,
     mostRows: number,
-    rowWords: number,
   ) {
     const { device } = compiler;
-    const { STORAGE, COPY_DST } = GPUBufferUsage;
-    const create = (label: string, words: number) =>
-      device.createBuffer({ label, size: words * 4, usage: STORAGE | COPY_DST });
+    const create = (label: string, words: number) => storage(device, label, words);
     this.options = create("draw options", sequenceWords);
     this.rows = create("draw rows", mostRows * rowWords);
     this.maxima = create("draw maxima", mostRows * logitTiles({ vocabulary }) * 2);
