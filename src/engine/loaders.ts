@@ -12,6 +12,7 @@ import { checkMemory, planMemory, type Room } from "./gpu/memoryPlan.ts";
 import { profileForward } from "./gpu/profile.ts";
 import type { SelfTestSubject, SelfTestVerdict } from "./gpu/selfTest.ts";
 import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
+import { checkTargetShape } from "./gpu/shapeLimits.ts";
 import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
 import { measureVerification } from "./measure.ts";
 import { packageVersion } from "./model/catalogue.ts";
@@ -74,6 +75,8 @@ async function loadOntoGpu(sources: ModelSources): Promise<PlacedModel> {
   const { device, name, software } = gpu;
   let target: GpuTarget | undefined;
   try {
+    // Before the self-test, which would find kernels that cannot be compiled, and before the model is packed.
+    checkTargetShape(checkpoint.config, format, gpu);
     const plan = planMemory(checkpoint.config, format, { name, limits: device.limits }, room);
     await checkMemory(device, name, plan.bytes);
     refuseFaulty(name, await gpuAccess.test(gpu, { config: checkpoint.config, format }));

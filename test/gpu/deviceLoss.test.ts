@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { DecodeRequest } from "../../src/engine/decoding/decoder.ts";
 import { DeviceLostError } from "../../src/engine/decoding/target.ts";
 import { Engine, type EngineOptions } from "../../src/engine/engine.ts";
+import { JakiroError } from "../../src/engine/errors.ts";
 import type { Adapter } from "../../src/engine/gpu/adapters.ts";
 import type { GpuDevice } from "../../src/engine/gpu/device.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
@@ -161,6 +162,34 @@ describe("an engine whose GPU is lost", function () {
     assert.equal(buffers, 0);
     const asked = request(randomTokens(20, vocabulary, 4), { maxTokens: 4 });
     assert.deepEqual((await (await engine.session("plain")).decode(asked)).tokens, await expected(asked));
+  });
+
+  it("stays on the processor where the kernels cannot take the model's shape, and says why", async () => {
+    let buffers = 0;
+    const open = async () => {
+      const opened = await openTestDevice();
+      const device = new Proxy(opened.device, {
+        get(target, key) {
+          if (key === "limits") return { ...limitsOf(target), maxComputeInvocationsPerWorkgroup: 128 };
+          if (key === "createBuffer") buffers++;
+          const value = Reflect.get(target, key) as unknown;
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+      return { ...opened, device, name: adapter.name };
+    };
+    const test = async () => assert.fail("its kernels need not be tried");
+    const gpuAccess = { find: async () => [adapter], open, test };
+    await load({ gpuAccess });
+    const reason = "GPU kernels need 256 threads that work together, and Test GPU has 128.";
+    assert.deepEqual([engine.device, engine.deviceReason, buffers], ["cpu", reason, 0]);
+    assert.deepEqual(notes, [`Running on the processor. ${reason}`]);
+    const asked = Engine.load({ path, format: "float32", threads: 1, device: "gpu", gpuAccess });
+    await assert.rejects(asked, (error) => {
+      assert.ok(error instanceof JakiroError);
+      assert.deepEqual([error.message, error.exitCode], [`${reason} Choose auto or cpu as the device.`, 4]);
+      return true;
+    });
   });
 
   it("is refused where the self-test finds kernels that compute wrongly, which are named", async () => {

@@ -17,6 +17,7 @@ async function surroundingsOn(device: GPUDevice, quantize: boolean): Promise<Hea
   const upload = new WeightUpload(device, { read: () => new Uint8Array() });
   return {
     device,
+    name: "test",
     compiler: new KernelCompiler(device),
     binder: new Binder(device),
     checkpoint,

@@ -1,12 +1,20 @@
 import type { ModelConfig } from "../model/checkpoint.ts";
 import { rowWords } from "./roundLayout.ts";
 import { storage } from "./storage.ts";
-import { type InputFormat, inputWords } from "./targetKernels.ts";
+import { attentionBlock, type InputFormat, inputWords } from "./targetKernels.ts";
 
 /** Most rows of one forward: a chunk of a prompt. */
 export const mostRows = 128;
 /** Most rows that need logits in one forward. */
 export const mostOutputs = 64;
+
+/** Bytes of what attention leaves for its merge, where a sequence has so many slots. */
+export function attentionScratchBytes(
+  { heads, headDim }: Pick<ModelConfig, "heads" | "headDim">,
+  regionSlots: number,
+): number {
+  return 4 * mostRows * heads * Math.ceil(regionSlots / attentionBlock) * (headDim + 2);
+}
 
 /** Buffers that every forward uses again. */
 export interface Scratch {

@@ -9,6 +9,7 @@ import type { HeadConfig, HeadFile } from "../model/headFile.ts";
 import { mostRows } from "./forwardBuffers.ts";
 import { type GpuHeadWeights, uploadHead } from "./headWeights.ts";
 import { type Binder, type Dispatch, DispatchList, type Kernel, type KernelCompiler } from "./kernels.ts";
+import { checkHeadShape } from "./shapeLimits.ts";
 import { storage } from "./storage.ts";
 import {
   attentionBlock,
@@ -45,6 +46,8 @@ export interface HeadOutputPlan {
 /** What a head borrows from its target on the same device. */
 export interface HeadSurroundings {
   readonly device: GPUDevice;
+  /** The adapter's name, for people. */
+  readonly name: string;
   readonly compiler: KernelCompiler;
   readonly binder: Binder;
   readonly checkpoint: Checkpoint;
@@ -112,7 +115,7 @@ export class GpuHead {
     };
   }
 
-  /** Quantizes and uploads a head. Throws JakiroError("model") where the GPU cannot take its shape. */
+  /** Quantizes and uploads a head. Throws JakiroError("model") with the numbers where the GPU cannot take its shape. */
   static async load(
     surroundings: HeadSurroundings,
     file: HeadFile,
@@ -120,6 +123,7 @@ export class GpuHead {
     options: GpuHeadOptions,
   ): Promise<GpuHead> {
     const { device, checkpoint, quantize } = surroundings;
+    checkHeadShape(file, quantize, options, surroundings);
     const weights = await uploadHead(device, file, checkpoint, featureSmoothing, quantize);
     return new GpuHead(surroundings, file.config, weights, options);
   }

@@ -8,6 +8,7 @@ import { makeScratch, mostOutputs, type Scratch } from "./forwardBuffers.ts";
 import type { HeadSurroundings } from "./gpuHead.ts";
 import { GpuSequence } from "./gpuSequence.ts";
 import { Binder, type Dispatch, DispatchList, encoded, type Kernel, KernelCompiler } from "./kernels.ts";
+import { checkTargetShape } from "./shapeLimits.ts";
 import { storage } from "./storage.ts";
 import { attentionBlock, blocksFormat, ForwardKernels, type LinearShape, tileSizes } from "./targetKernels.ts";
 import { type GpuWeights, rotaryPairs, uploadWeights } from "./targetWeights.ts";
@@ -75,7 +76,7 @@ export class GpuTarget implements Target {
     this.freeRegions = Array.from({ length: options.sequences }, (_, i) => i * regionSlots).reverse();
   }
 
-  /** Uploads the packed weights. Throws JakiroError("model") with the numbers where they do not fit. */
+  /** Uploads the packed weights. Throws JakiroError("model") with the numbers where the GPU cannot take them. */
   static async load(
     gpu: GpuDevice,
     checkpoint: Checkpoint,
@@ -84,6 +85,7 @@ export class GpuTarget implements Target {
   ): Promise<GpuTarget> {
     const { device } = gpu;
     const { config } = checkpoint;
+    checkTargetShape(config, packed.format, gpu);
     const quantize = packed.format !== "float32";
     const regionSlots = options.capacity + mostOutputs;
     const slots = regionSlots * options.sequences;
@@ -137,7 +139,8 @@ export class GpuTarget implements Target {
   get surroundings(): HeadSurroundings {
     const { gpu, kernels, binder, checkpoint, weights, rotary } = this;
     const { compiler, quantize } = kernels;
-    return { device: gpu.device, compiler, binder, checkpoint, embedding: weights.embedding, rotary, quantize };
+    const { device, name } = gpu;
+    return { device, name, compiler, binder, checkpoint, embedding: weights.embedding, rotary, quantize };
   }
 
   /** KV slots of a layer, all sequences together. */

@@ -1,7 +1,6 @@
 import { scaleInPlace } from "../cpu/layerWeights.ts";
 import { type DenseMatrix, packMatrix, type WeightFormat } from "../cpu/packMatrix.ts";
 import { MemorySink, packVector } from "../cpu/weightSink.ts";
-import { JakiroError } from "../errors.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { HeadFile } from "../model/headFile.ts";
 import { type GpuMatrix, interleave, memorySource, WeightUpload } from "./weightUpload.ts";
@@ -29,13 +28,12 @@ export interface GpuHeadWeights {
   readonly upload: WeightUpload;
 }
 
-/** Inputs that share a scale: widths of a head must be whole blocks of it. */
+/** Inputs that share a scale. */
 const block = 32;
 
 /**
- * Quantizes a head for the device and uploads it.
+ * Quantizes a head, whose shape the kernels can take (`checkHeadShape`), for the device and uploads it.
  * @param featureSmoothing divisors of the target's features; undefined where the target's weights are float32
- * Throws JakiroError("model") where its widths are no multiples of 32.
  */
 export async function uploadHead(
   device: GPUDevice,
@@ -46,12 +44,6 @@ export async function uploadHead(
 ): Promise<GpuHeadWeights> {
   const { config } = file;
   const { hidden, intermediate } = config;
-  if (hidden % block !== 0 || intermediate % block !== 0) {
-    throw new JakiroError(
-      "model",
-      `The draft head ${file.path} is ${hidden} by ${intermediate} wide, and the GPU takes multiples of ${block} only; use --device cpu.`,
-    );
-  }
   const format: WeightFormat = quantize ? "int8" : "float32";
   const sink = new MemorySink();
   const layer = "layers.0";

@@ -2,7 +2,7 @@ import type { WeightFormat } from "../cpu/packMatrix.ts";
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import type { Adapter } from "./adapters.ts";
-import { mostOutputs, mostRows } from "./forwardBuffers.ts";
+import { attentionScratchBytes, mostOutputs } from "./forwardBuffers.ts";
 import { attentionBlock } from "./targetKernels.ts";
 
 /** How much text a target is to hold. */
@@ -34,8 +34,8 @@ export function planMemory(
   wanted: Room,
 ): MemoryPlan {
   const largest = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
-  const weights = weightBuffers(config, format);
-  const [part, bytes] = Object.entries(weights).reduce((a, b) => (b[1] > a[1] ? b : a));
+  const fixedBuffers = buffersOfShape(config, format);
+  const [part, bytes] = Object.entries(fixedBuffers).reduce((a, b) => (b[1] > a[1] ? b : a));
   if (bytes > largest) {
     throw new JakiroError(
       "model",
@@ -44,10 +44,12 @@ export function planMemory(
   }
   const perToken = config.layers * 2 * config.kvHeads * config.headDim * 4;
   const { sequences } = wanted;
-  const room = Math.floor(largest / perToken / sequences) - mostOutputs;
-  const capacity = Math.min(wanted.capacity, room);
+  const room = Math.floor(largest / perToken / sequences);
+  const attended = Math.floor(largest / attentionScratchBytes(config, attentionBlock)) * attentionBlock;
+  const capacity = Math.min(wanted.capacity, Math.min(room, attended) - mostOutputs);
   if (capacity < Math.min(wanted.capacity, leastCapacity)) {
-    const least = (leastCapacity + mostOutputs) * sequences * perToken;
+    const slots = leastCapacity + mostOutputs;
+    const least = Math.max(slots * sequences * perToken, attentionScratchBytes(config, slots));
     throw new JakiroError(
       "model",
       `The model needs ${megabytes(least)} in one buffer for ${sequences} texts of ${leastCapacity} tokens, and ${name} gives ${megabytes(largest)} at most.`,
@@ -56,17 +58,20 @@ export function planMemory(
   const keysAndValues = (capacity + mostOutputs) * sequences * perToken;
   const { layers } = config;
   const layer = layerBytes(config, format);
-  const fixed = weights.embeddings + weights["output layer"] + layers * layer;
+  const fixed = fixedBuffers.embeddings + fixedBuffers["output layer"] + layers * layer;
   return { capacity, sequences, bytes: fixed + keysAndValues + scratchBytes(config, capacity) + headBytes(config) };
 }
 
-/** Bytes of the largest weight buffers, by what a person calls them. */
-function weightBuffers({ hidden, intermediate, vocabulary }: ModelConfig, format: WeightFormat) {
+/** Bytes of the largest buffers whose size the model alone decides, by what a person calls them. */
+function buffersOfShape(config: ModelConfig, format: WeightFormat) {
+  const { hidden, heads, kvHeads, headDim, intermediate, vocabulary } = config;
   const perWeight = bytesPerWeight[format];
   return {
     embeddings: vocabulary * hidden * bytesPerWeight[format === "float32" ? "float32" : "int8"],
     "output layer": vocabulary * hidden * perWeight,
     "feed-forward layers": 2 * hidden * intermediate * perWeight,
+    "attention layers": hidden * (heads + 2 * kvHeads) * headDim * perWeight,
+    logits: 4 * mostOutputs * vocabulary,
   };
 }
 
@@ -81,9 +86,8 @@ function headBytes({ hidden }: ModelConfig): number {
   return hidden * (12 * hidden + usualVocabulary) + 4 * 2 * mostOutputs * usualVocabulary;
 }
 
-function scratchBytes({ heads, headDim, vocabulary }: ModelConfig, capacity: number): number {
-  const blocks = Math.ceil((capacity + mostOutputs) / attentionBlock);
-  return 4 * (mostOutputs * vocabulary + mostRows * heads * blocks * (headDim + 2));
+function scratchBytes(config: ModelConfig, capacity: number): number {
+  return 4 * mostOutputs * config.vocabulary + attentionScratchBytes(config, capacity + mostOutputs);
 }
 
 function megabytes(bytes: number): string {

@@ -12,7 +12,6 @@ import roundSource from "../../../kernels/round.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
 import sequenceSource from "../../../kernels/sequence.wgsl";
 import wideSource from "../../../kernels/wide.wgsl";
-import { JakiroError } from "../errors.ts";
 import { bind, type Dispatch, type Kernel, type KernelCompiler, type KernelConstants } from "./kernels.ts";
 import type { RoundBuffers, RoundInputs } from "./roundBuffers.ts";
 import { checkRoundShape, type RoundShape, roundConstants } from "./roundLayout.ts";
@@ -32,7 +31,7 @@ export interface RoundPlan {
 const draftTile = 2048;
 const logitTile = 4096;
 /** Exact sums of weights in 14-bit limbs have room for so many. */
-const largestVocabulary = 2 ** 18;
+export const largestVocabulary = 2 ** 18;
 const moveThreads = 64;
 
 export function draftTiles({ draftVocabulary }: Pick<RoundPlan, "draftVocabulary">): number {
@@ -75,10 +74,6 @@ export class RoundKernels {
   static async compile(compiler: KernelCompiler, plan: RoundPlan): Promise<RoundKernels> {
     const { shape, vocabulary, draftVocabulary, parallel } = plan;
     checkRoundShape(shape);
-    if (vocabulary > largestVocabulary) {
-      const sentence = `The model's vocabulary of ${vocabulary} tokens is larger than the GPU's sampler allows`;
-      throw new JakiroError("model", `${sentence} (${largestVocabulary}): use --device cpu.`);
-    }
     const { sequences, branching, branches } = shape;
     const round = roundConstants(shape);
     const shared = [rowsSource, sequenceSource, roundSource];

@@ -29,8 +29,10 @@ export const tileSizes = [1, 2, 4, 8, 16, 32, 64] as const;
 /** Positions of one attention block: fixed, since it decides the order of sums. */
 export const attentionBlock = 128;
 
-const threads = 256;
-const linearColumns = 64;
+/** Threads of a workgroup of the products. */
+export const threads = 256;
+/** Columns of a tile of the products, heads apart. */
+export const linearColumns = 64;
 
 /** How a product's input comes: int8 with a scale per row or per 32 inputs, or float32. */
 export type InputFormat = "int8" | "int8-blocks" | "float32";

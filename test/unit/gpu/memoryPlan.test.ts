@@ -38,6 +38,14 @@ describe("planMemory", () => {
     assert.equal(planMemory(config, "int8", limits(gigabyte, 200e6), wanted).capacity, plan.capacity);
   });
 
+  it("shortens the sequences to what attention's scratch holds", () => {
+    // 128 rows of 14 heads of 66 numbers for each block of 128 positions.
+    const perBlock = 128 * 14 * 66 * 4;
+    const narrow = { ...wanted, capacity: 100_000, sequences: 1 };
+    const plan = planMemory({ ...config, layers: 1 }, "int8", limits(300 * perBlock), narrow);
+    assert.equal(plan.capacity, 300 * 128 - 64);
+  });
+
   it("refuses a model whose weights are too large for one buffer, with the numbers", () => {
     const plan = () => planMemory(config, "float32", limits(gigabyte, 128e6), wanted);
     assert.throws(plan, /needs 545 MB in one buffer for its embeddings, and Fast 9000 gives 128 MB at most\.$/);
