@@ -10,7 +10,7 @@
 // headRows     [SEQUENCES, PATH]
 // headPaths    [SEQUENCES, PATH, PATH] slots of each row's committed predecessors of this round and its own
 // featureRows  [SEQUENCES, PATH] row of the target's features, [SEQUENCES, ROWS], that each takes
-// Workgroups: [SEQUENCES]. Reference: accept in test/gpu/acceptReference.ts
+// Workgroups: [SEQUENCES]. Reference: accept in src/engine/gpu/acceptReference.ts
 
 @group(0) @binding(0) var<storage, read_write> sequences: array<Sequence>;
 @group(0) @binding(1) var<storage, read> rows: array<Row>;

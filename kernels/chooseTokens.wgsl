@@ -10,7 +10,7 @@
 // sequences   [SEQUENCES] sampling options
 // powers      [1025] 2^31 * 2^(-i / 1024), rounded
 // chosen      [rows] u32
-// Workgroups: [rows]. Reference: chooseToken in test/gpu/samplingReference.ts
+// Workgroups: [rows]. Reference: chooseToken in src/engine/gpu/samplingReference.ts
 //
 // PARAMETER VOCABULARY: u32
 

@@ -3,7 +3,7 @@
 // logits   [rows, VOCABULARY] float32
 // best     [rows, tiles, BRANCHING] (order key, draft id), best first, ties to the smaller id; key 0 where a tile has fewer
 // masses   [rows, tiles] (largest logit, sum of exp(logit - largest)), (lowest, 0) where nothing is above -infinity
-// Workgroups: [tiles, rows] with tiles = VOCABULARY / 2048, rounded up. Reference: draftTopK in test/gpu/draftReference.ts
+// Workgroups: [tiles, rows] with tiles = VOCABULARY / 2048, rounded up. Reference: draftTopK in src/engine/gpu/draftReference.ts
 //
 // PARAMETER VOCABULARY: u32
 // PARAMETER BRANCHING: u32   at most 16

@@ -4,7 +4,7 @@
 // masses      [rows, tiles] of draftTiles
 // targets     [VOCABULARY] target id of each draft id (d2t)
 // candidates  [rows, BRANCHING] (target id, bits of the float32 logarithm), best first; `noToken` where a row has fewer
-// Workgroups: [rows]. Reference: draftTopK in test/gpu/draftReference.ts
+// Workgroups: [rows]. Reference: draftTopK in src/engine/gpu/draftReference.ts
 //
 // PARAMETER VOCABULARY: u32
 // PARAMETER BRANCHING: u32

@@ -9,7 +9,7 @@
 // rows         [SEQUENCES, BRANCHING] the new frontier as rows of the head
 // paths        [SEQUENCES, BRANCHING, PATH] slots of each one's drafted ancestors and its own
 // featureRows  [SEQUENCES, BRANCHING] row of the last forward's outputs, [BRANCHES, SEQUENCES, FRONTIER], that each carries on
-// Workgroups: [SEQUENCES]. Reference: ReferenceTree in test/gpu/treeReference.ts
+// Workgroups: [SEQUENCES]. Reference: ReferenceTree in src/engine/gpu/treeReference.ts
 //
 // PARAMETER FRONTIER: u32        rows per sequence of the forward that made the candidates: 1 or BRANCHING
 // PARAMETER FIRST: u32           1: a new tree, whose root the candidates follow

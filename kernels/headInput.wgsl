@@ -7,7 +7,7 @@
 // featureRows  [rows] row of the features that each row takes
 // factors      [WIDTH] by which features are multiplied, as fc's columns expect
 // output       QUANTIZE 1: [rows, 2 * WIDTH inputs] as linearInt8Blocks reads it; QUANTIZE 0: [rows, 2 * WIDTH] float32
-// Workgroups: [rows]. Reference: headInput in test/gpu/headReference.ts
+// Workgroups: [rows]. Reference: headOutputs in src/engine/gpu/headReference.ts
 //
 // PARAMETER WIDTH: u32     a multiple of 32 where QUANTIZE is 1
 // PARAMETER BLOCKS: u32    1: int8 embeddings, 0: float32

@@ -2,7 +2,7 @@
 //
 // output   QUANTIZE 1: [rows, OUTPUTS / 16 + OUTPUTS / 128 rounded up] vec4<u32> as linearInt8Blocks reads it; QUANTIZE 0: not written
 // kept     [rows, OUTPUTS] float32
-// Workgroups: [OUTPUTS / COLUMNS, rows / ROWS], rounded up. Reference: keep in test/gpu/headReference.ts
+// Workgroups: [OUTPUTS / COLUMNS, rows / ROWS], rounded up. Reference: headOutputs in src/engine/gpu/headReference.ts
 //
 // PARAMETER QUANTIZE: u32
 

@@ -9,7 +9,7 @@
 // factors  [rows, LISTS, EXPERTS] float32
 // output   [LISTS, COUNT] rows of OUTPUTS inputs: QUANTIZE 1 as linearInt8Blocks reads it, QUANTIZE 0 float32
 // values   [LISTS, COUNT, OUTPUTS] float32
-// Workgroups: [OUTPUTS / COLUMNS, COUNT / ROWS], rounded up. Reference: mix in test/gpu/headReference.ts
+// Workgroups: [OUTPUTS / COLUMNS, COUNT / ROWS], rounded up. Reference: headOutputs in src/engine/gpu/headReference.ts
 //
 // PARAMETER ROWS: u32
 // PARAMETER COLUMNS: u32

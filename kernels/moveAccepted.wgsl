@@ -3,7 +3,7 @@
 //
 // outcomes  [SEQUENCES] of accept: base, path
 // cache     [layers, 2, SLOTS, WIDTH] 32-bit words
-// Workgroups: [WIDTH / 64 rounded up, layers * 2, SEQUENCES]. Reference: moveAccepted in test/gpu/acceptReference.ts
+// Workgroups: [WIDTH / 64 rounded up, layers * 2, SEQUENCES]. Reference: moveAccepted in src/engine/gpu/acceptReference.ts
 //
 // PARAMETER SLOTS: u32
 // PARAMETER WIDTH: u32

@@ -9,7 +9,7 @@
 //          QUANTIZE 0: [outputs, WIDTH] float32
 // factors  [outputs, LISTS, EXPERTS] float32: weight of each expert in each list. Mixture and contrast; with BRANCHES 1 the two
 //          selected experts alone, the one with the smaller index first
-// Workgroups: [outputs]. Reference: normRoute in test/gpu/headReference.ts
+// Workgroups: [outputs]. Reference: headOutputs in src/engine/gpu/headReference.ts
 //
 // PARAMETER WIDTH: u32     a multiple of 4
 // PARAMETER EPSILON: f32

@@ -2,7 +2,7 @@
 //
 // sequences  [SEQUENCES]
 // trees      [SEQUENCES]
-// Workgroups: [SEQUENCES]. Reference: plant in test/gpu/rounds.test.ts
+// Workgroups: [SEQUENCES]. Reference: ReferenceTree in src/engine/gpu/treeReference.ts
 
 @group(0) @binding(0) var<storage, read> sequences: array<Sequence>;
 @group(0) @binding(1) var<storage, read_write> trees: array<Tree>;

@@ -5,7 +5,7 @@
 // trees      [SEQUENCES]
 // rows       [SEQUENCES, ROWS]; rows without a node have `noSlot`
 // paths      [SEQUENCES, ROWS, PATH] slots of each row's ancestors and its own
-// Workgroups: [SEQUENCES]. Reference: rerank in test/gpu/treeReference.ts
+// Workgroups: [SEQUENCES]. Reference: rerank in src/engine/gpu/treeReference.ts
 
 @group(0) @binding(0) var<storage, read> sequences: array<Sequence>;
 @group(0) @binding(1) var<storage, read_write> trees: array<Tree>;

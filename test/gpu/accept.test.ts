@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { acceptPath } from "../../src/engine/decoding/acceptance.ts";
 import { DraftTree, draftSources } from "../../src/engine/decoding/tree.ts";
+import { accept, moveAccepted } from "../../src/engine/gpu/acceptReference.ts";
 import {
   decodeOutcome,
   finishedByHost,
@@ -11,11 +12,10 @@ import {
   sequenceOffsets,
   sequenceWords,
 } from "../../src/engine/gpu/roundLayout.ts";
-import { accept, moveAccepted } from "./acceptReference.ts";
+import { RoundTrial } from "../../src/engine/gpu/roundTrial.ts";
+import { isPadding } from "../../src/engine/gpu/treeReference.ts";
 import { Rig, randomSource } from "./rig.ts";
-import { planOf, RoundRig } from "./roundRig.ts";
-import { startOf } from "./sequences.ts";
-import { isPadding } from "./treeReference.ts";
+import { planOf, startOf } from "./sequences.ts";
 
 /** Few tokens, so that the same one is proposed in many places; children of one node differ. */
 function randomTree(random: () => number, nodes: number, levels: number): DraftTree {
@@ -35,7 +35,7 @@ describe("accept on the GPU", () => {
   after(() => rig.close());
 
   /** Words of a sequence's state behind what the host has written: length, root, emitted, finished, rounds. */
-  async function stateOf(round: RoundRig, sequence: number): Promise<number[]> {
+  async function stateOf(round: RoundTrial, sequence: number): Promise<number[]> {
     const words = await rig.read(round.buffers.sequences);
     return [...words.subarray(sequence * sequenceWords + 27, (sequence + 1) * sequenceWords)];
   }
@@ -50,7 +50,7 @@ describe("accept on the GPU", () => {
     const shape: RoundShape = { sequences: 4, rows, branching: 4, levels, branches: 1 };
     it(`walks trees of up to ${rows} rows as the CPU does and says what comes next`, async () => {
       const cache = { layers: 2, slots: 600, width: 67 };
-      const round = await RoundRig.create(rig, planOf(shape, { cache }));
+      const round = await RoundTrial.create(rig.compiler, planOf(shape, { cache }));
       const random = randomSource(rows);
       const reasons = new Set<string | undefined>();
       let longest = 0;
@@ -86,7 +86,7 @@ describe("accept on the GPU", () => {
         const words = Uint32Array.from({ length: round.inputs.cache.size / 4 }, () => random() * 2 ** 32);
         rig.write(round.inputs.cache, words);
         rig.poison(round.buffers.outcomes, ...Object.values(round.buffers.first));
-        round.run(...round.dispatches.decide.slice(2));
+        round.run(...round.dispatches.accept);
 
         const features = await rig.read(round.buffers.first.featureRows);
         const outcomes = await rig.read(round.buffers.outcomes);
@@ -151,12 +151,12 @@ describe("accept on the GPU", () => {
   it("leaves a sequence that has finished as it is and says that nothing was accepted", async () => {
     const shape: RoundShape = { sequences: 2, rows: 7, branching: 3, levels: 3, branches: 1 };
     const cache = { layers: 1, slots: 2000, width: 5 };
-    const round = await RoundRig.create(rig, planOf(shape, { cache }));
+    const round = await RoundTrial.create(rig.compiler, planOf(shape, { cache }));
     for (let s = 0; s < 2; s++) round.start(s, startOf(s, { tokenLimit: s === 0 ? 1 : 100 }));
     rig.write(round.buffers.sequences, Uint32Array.of(finishedByHost), sequenceWords + sequenceOffsets.finished / 4);
     for (let s = 0; s < 2; s++) round.writeTree(s, randomTree(randomSource(s), 20, 3));
     rig.write(round.buffers.chosen, new Uint32Array(14).fill(2));
-    round.run(round.dispatches.verify, ...round.dispatches.decide.slice(2));
+    round.run(round.dispatches.verify, ...round.dispatches.accept);
     const ended = [await stateOf(round, 0), await stateOf(round, 1)];
     assert.deepEqual(ended, [
       [11, 2, 1, 2, 1],
@@ -164,7 +164,7 @@ describe("accept on the GPU", () => {
     ]);
     const cacheBefore = await rig.read(round.inputs.cache);
     rig.poison(round.buffers.outcomes, ...Object.values(round.buffers.first));
-    round.run(round.dispatches.verify, ...round.dispatches.decide.slice(2));
+    round.run(round.dispatches.verify, ...round.dispatches.accept);
     assert.deepEqual([await stateOf(round, 0), await stateOf(round, 1)], ended);
     const outcomes = await rig.read(round.buffers.outcomes);
     assert.deepEqual(

@@ -3,11 +3,12 @@ import { uniform } from "../../src/engine/decoding/random.ts";
 import { chooseToken as chooseOnCpu, greedy, type SamplingOptions } from "../../src/engine/decoding/sampling.ts";
 import { argmax } from "../../src/engine/decoding/selection.ts";
 import { encodeRow, noSlot, type RoundShape } from "../../src/engine/gpu/roundLayout.ts";
+import { RoundTrial } from "../../src/engine/gpu/roundTrial.ts";
+import { chooseToken, drawToken, keepTokens } from "../../src/engine/gpu/samplingReference.ts";
+import { poison } from "../../src/engine/gpu/trial.ts";
 import { nameOf, referenceDistribution } from "../unit/decoding/toyModel.ts";
-import { poison, Rig, randomSource } from "./rig.ts";
-import { planOf, RoundRig } from "./roundRig.ts";
-import { chooseToken, drawToken, keepTokens } from "./samplingReference.ts";
-import { startOf } from "./sequences.ts";
+import { Rig, randomSource } from "./rig.ts";
+import { planOf, startOf } from "./sequences.ts";
 
 const { NEGATIVE_INFINITY: low, POSITIVE_INFINITY: high, NaN: nan } = Number;
 
@@ -38,7 +39,7 @@ describe("chooseTokens on the GPU", () => {
   /** Chooses after each row; the token chosen is the one at `position`. */
   async function choose(rows: readonly Row[], options: SamplingOptions, shape: RoundShape): Promise<number[]> {
     const vocabulary = rows[0]!.logits.length;
-    const round = await RoundRig.create(rig, planOf(shape, { vocabulary }));
+    const round = await RoundTrial.create(rig.compiler, planOf(shape, { vocabulary }));
     for (let s = 0; s < shape.sequences; s++) round.start(s, startOf(s, { sampling: options }));
     for (const [row, { logits, position }] of rows.entries()) {
       rig.write(round.inputs.logits, logits, row * vocabulary);
@@ -46,7 +47,7 @@ describe("chooseTokens on the GPU", () => {
       const words = { token: 0, region: 0, contiguous: 0, path: 0, slot: row, sequence, parent: -1 };
       rig.write(round.buffers.verification.rows, encodeRow({ ...words, position: position - 1 }), row * 8);
     }
-    round.run(...round.dispatches.decide.slice(0, 2));
+    round.run(...round.dispatches.choose);
     return [...(await rig.read(round.buffers.chosen))];
   }
 
@@ -182,13 +183,13 @@ describe("chooseTokens on the GPU", () => {
 
   it("gives padding rows token 0 and reads nothing of them", async () => {
     const shape: RoundShape = { sequences: 1, rows: 3, branching: 2, levels: 2, branches: 1 };
-    const round = await RoundRig.create(rig, planOf(shape));
+    const round = await RoundTrial.create(rig.compiler, planOf(shape));
     round.start(0, startOf(0));
     for (let row = 0; row < 3; row++) {
       const words = { token: 0, region: 0, contiguous: 0, path: 0, slot: noSlot, sequence: 0, parent: -1, position: 0 };
       rig.write(round.buffers.verification.rows, encodeRow(words), row * 8);
     }
-    round.run(...round.dispatches.decide.slice(0, 2));
+    round.run(...round.dispatches.choose);
     assert.deepEqual([...(await rig.read(round.buffers.chosen))], [0, 0, 0]);
     assert.ok((await rig.read(round.buffers.maxima)).every((word) => word === poison));
   });

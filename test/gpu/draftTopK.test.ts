@@ -3,9 +3,9 @@ import draftTilesSource from "../../kernels/draftTiles.wgsl";
 import draftTopKSource from "../../kernels/draftTopK.wgsl";
 import orderSource from "../../kernels/order.wgsl";
 import { largestLogProbabilities } from "../../src/engine/decoding/selection.ts";
+import { draftTopK } from "../../src/engine/gpu/draftReference.ts";
 import { bind } from "../../src/engine/gpu/kernels.ts";
 import { noToken } from "../../src/engine/gpu/roundLayout.ts";
-import { draftTopK } from "./draftReference.ts";
 import { Rig, randomSource } from "./rig.ts";
 
 const { NEGATIVE_INFINITY: low, NaN: nan } = Number;
@@ -28,7 +28,7 @@ describe("draftTopK on the GPU", () => {
     const best = rig.poisoned(rows * tiles * branching * 2);
     const masses = rig.poisoned(rows * tiles * 2);
     const candidates = rig.poisoned(rows * branching * 2);
-    rig.run([
+    rig.submit([
       {
         kernel: tileKernel,
         bindings: bind(rig.device, tileKernel, [rig.buffer(logits), best, masses]),

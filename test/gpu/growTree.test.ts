@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { Calibration, headCells, headClaim } from "../../src/engine/decoding/calibration.ts";
 import { DraftTree, draftSources, type Frontier } from "../../src/engine/decoding/tree.ts";
 import { finishedByHost, noNode, noToken, type RoundShape } from "../../src/engine/gpu/roundLayout.ts";
+import { type DeviceTree, RoundTrial } from "../../src/engine/gpu/roundTrial.ts";
+import { type Candidate, isPadding, ReferenceTree } from "../../src/engine/gpu/treeReference.ts";
 import { distinct, Rig, randomSource } from "./rig.ts";
-import { type DeviceTree, planOf, RoundRig } from "./roundRig.ts";
-import { startOf } from "./sequences.ts";
-import { type Candidate, isPadding, ReferenceTree } from "./treeReference.ts";
+import { planOf, startOf } from "./sequences.ts";
 
 /** A row's candidates, best first; few different probabilities, so that ties are common and sums are exact. */
 function randomCandidates(random: () => number, branching: number): Candidate[] {
@@ -66,7 +66,7 @@ describe("growTree on the GPU", () => {
   async function check(branching: number, levels: number, branches: 1 | 2, parallel: boolean): Promise<void> {
     const shape: RoundShape = { sequences: 3, rows: 16, branching, levels, branches };
     const random = randomSource(100 * branching + levels);
-    const round = await RoundRig.create(rig, planOf(shape, { parallel }));
+    const round = await RoundTrial.create(rig.compiler, planOf(shape, { parallel }));
     const grown = Array.from({ length: shape.sequences }, (_, sequence) => {
       const start = startOf(sequence, { length: 5 + sequence, root: 100 + sequence });
       round.start(sequence, start);
@@ -84,7 +84,7 @@ describe("growTree on the GPU", () => {
         grown.map(() => Array.from({ length: nodes }, () => randomCandidates(random, branching))),
       );
       round.writeCandidates(lists.flat(2));
-      round.run(...round.dispatches.level(forward, last).slice(2));
+      round.run(...round.dispatches.grow(forward, last));
       const features = await rig.read(round.buffers.levels.featureRows);
       for (const [s, { place, reference, cpu }] of grown.entries()) {
         const own = lists.slice(0, branches).map((list) => list[s]!);
@@ -156,7 +156,7 @@ describe("growTree on the GPU", () => {
     const branching = 16;
     const levels = 2;
     const shape: RoundShape = { sequences: 2, rows: 8, branching, levels, branches: 1 };
-    const round = await RoundRig.create(rig, planOf(shape, { parallel: false }));
+    const round = await RoundTrial.create(rig.compiler, planOf(shape, { parallel: false }));
     const random = randomSource(9);
     const calibrations = Array.from({ length: 2 }, () => {
       const surplus = Array.from({ length: headCells }, () => 40 * random() - 20);
@@ -174,7 +174,7 @@ describe("growTree on the GPU", () => {
         return logs.at(-1)!.map((log, i) => [i, log] as const);
       });
       round.writeCandidates(rows);
-      round.run(...round.dispatches.level(forward, forward === levels).slice(2));
+      round.run(...round.dispatches.grow(forward, forward === levels));
     }
     for (const [s, calibration] of calibrations.entries()) {
       const { nodes, frontier } = await round.tree(s);
@@ -200,15 +200,15 @@ describe("growTree on the GPU", () => {
 
   it("leaves places empty where a row has too few candidates", async () => {
     const shape: RoundShape = { sequences: 1, rows: 8, branching: 3, levels: 3, branches: 1 };
-    const round = await RoundRig.create(rig, planOf(shape, { parallel: true }));
+    const round = await RoundTrial.create(rig.compiler, planOf(shape, { parallel: true }));
     round.start(0, startOf(0));
     round.writeCandidates([[[4, -1]]]);
-    round.run(...round.dispatches.level(1, false).slice(2));
+    round.run(...round.dispatches.grow(1, false));
     assert.deepEqual((await round.tree(0)).frontier, [1, noNode, noNode]);
     assert.deepEqual((await round.rows(round.buffers.levels, 0, 3)).map(isPadding), [false, true, true]);
     const filler: Candidate[] = [[noToken, -1e30]];
     round.writeCandidates([[[5, -1]], filler, filler, [[6, -1]], filler, filler]);
-    round.run(...round.dispatches.level(2, true).slice(2));
+    round.run(...round.dispatches.grow(2, true));
     const { nodes, size } = await round.tree(0);
     assert.equal(size, 1 + 3 + 9 + 9);
     const present = [...nodes.keys()].filter((node) => nodes[node]!.parent !== noNode);
@@ -220,11 +220,11 @@ describe("growTree on the GPU", () => {
 
   it("writes padding rows for a sequence that has finished and leaves its tree alone", async () => {
     const shape: RoundShape = { sequences: 2, rows: 8, branching: 3, levels: 3, branches: 1 };
-    const round = await RoundRig.create(rig, planOf(shape, { parallel: true }));
+    const round = await RoundTrial.create(rig.compiler, planOf(shape, { parallel: true }));
     round.start(1, startOf(1));
     round.writeCandidates(Array.from({ length: 2 }, () => randomCandidates(randomSource(1), 3)));
     const before = await round.tree(0);
-    round.run(...round.dispatches.level(1, false).slice(2));
+    round.run(...round.dispatches.grow(1, false));
     assert.equal((await rig.read(round.buffers.sequences))[30], finishedByHost);
     assert.deepEqual(await round.tree(0), before);
     assert.ok((await round.rows(round.buffers.levels, 0, 3)).every(isPadding));

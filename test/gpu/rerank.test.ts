@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { DraftTree, draftSources } from "../../src/engine/decoding/tree.ts";
 import { finishedByHost, type RoundShape, sequenceOffsets, sequenceWords } from "../../src/engine/gpu/roundLayout.ts";
+import { RoundTrial } from "../../src/engine/gpu/roundTrial.ts";
+import { isPadding, ReferenceTree, rerank } from "../../src/engine/gpu/treeReference.ts";
 import { Rig, randomSource } from "./rig.ts";
-import { planOf, RoundRig } from "./roundRig.ts";
-import { startOf } from "./sequences.ts";
-import { isPadding, ReferenceTree, rerank } from "./treeReference.ts";
+import { planOf, startOf } from "./sequences.ts";
 
 /** A tree of random shape in which a third of the nodes are as likely as their parents. */
 function randomTree(random: () => number, nodes: number, levels: number): DraftTree {
@@ -16,19 +16,6 @@ function randomTree(random: () => number, nodes: number, levels: number): DraftT
     }
   }
   return tree;
-}
-
-function referenceOf(tree: DraftTree): ReferenceTree {
-  const reference = new ReferenceTree(tree.token(0), 1, () => 0);
-  for (let node = 1; node < tree.size; node++) {
-    reference.nodes.push({
-      token: tree.token(node),
-      parent: tree.parent(node),
-      depth: tree.depth(node),
-      value: tree.value(node),
-    });
-  }
-  return reference;
 }
 
 describe("rerank on the GPU", () => {
@@ -48,7 +35,7 @@ describe("rerank on the GPU", () => {
   ] as const) {
     const shape: RoundShape = { sequences: 3, rows, branching, levels, branches: 1 };
     it(`chooses up to ${rows} rows of trees of ${levels} levels as the CPU does`, async () => {
-      const round = await RoundRig.create(rig, planOf(shape));
+      const round = await RoundTrial.create(rig.compiler, planOf(shape));
       const random = randomSource(rows + branching);
       const most = 1 + branching + (levels - 1) * branching ** 2;
       for (const size of [1, 2, 5, rows, Math.min(most, 77), most]) {
@@ -65,7 +52,7 @@ describe("rerank on the GPU", () => {
           const start = starts[s]!;
           const found = await round.rows(round.buffers.verification, s, rows);
           const used = found.filter((row) => !isPadding(row));
-          const expected = rerank(referenceOf(tree), start.nodes, { ...start, sequence: s }, rows);
+          const expected = rerank(ReferenceTree.of(tree), start.nodes, { ...start, sequence: s }, rows);
           assert.deepEqual(
             used.map(({ path: _, ...row }) => row),
             expected.map(({ node: _, ...row }) => row),
@@ -94,7 +81,7 @@ describe("rerank on the GPU", () => {
   const small: RoundShape = { sequences: 2, rows: 9, branching: 4, levels: 3, branches: 1 };
 
   it("keeps to the slots that a sequence has", async () => {
-    const round = await RoundRig.create(rig, planOf(small));
+    const round = await RoundTrial.create(rig.compiler, planOf(small));
     const tree = randomTree(randomSource(3), 30, 3);
     for (const [s, length] of [95, 98].entries()) {
       round.start(s, startOf(s, { capacity: 100, length }));
@@ -109,7 +96,7 @@ describe("rerank on the GPU", () => {
   });
 
   it("writes padding rows alone for a sequence that has finished", async () => {
-    const round = await RoundRig.create(rig, planOf(small));
+    const round = await RoundTrial.create(rig.compiler, planOf(small));
     for (let s = 0; s < 2; s++) {
       round.start(s, startOf(s));
       round.writeTree(s, randomTree(randomSource(4), 30, 3));

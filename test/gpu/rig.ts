@@ -1,76 +1,13 @@
-import type { GpuDevice } from "../../src/engine/gpu/device.ts";
-import { type Dispatch, encode, KernelCompiler } from "../../src/engine/gpu/kernels.ts";
+import { KernelCompiler } from "../../src/engine/gpu/kernels.ts";
+import { Trial } from "../../src/engine/gpu/trial.ts";
 import { openTestDevice } from "./testDevice.ts";
 
-/** Bits that no result consists of: outputs hold them before a kernel runs. */
-export const poison = 0x7fc5a5a5;
-
-/** A device with what tests of kernels need. Fails where there is none, software adapters included. */
-export class Rig {
-  readonly compiler: KernelCompiler;
-
-  private constructor(readonly gpu: GpuDevice) {
-    this.compiler = new KernelCompiler(gpu.device);
-  }
+/** A trial on a device of its own. Fails where there is none, software adapters included. */
+export class Rig extends Trial {
+  readonly compiler = new KernelCompiler(this.device);
 
   static async open(): Promise<Rig> {
-    return new Rig(await openTestDevice());
-  }
-
-  get device(): GPUDevice {
-    return this.gpu.device;
-  }
-
-  /** A buffer that holds these words. */
-  buffer(words: Uint32Array | Int32Array | Float32Array): GPUBuffer {
-    const buffer = this.poisoned(words.length);
-    this.write(buffer, words);
-    return buffer;
-  }
-
-  poisoned(words: number): GPUBuffer {
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const buffer = this.device.createBuffer({ size: words * 4, usage });
-    this.poison(buffer);
-    return buffer;
-  }
-
-  poison(...buffers: readonly GPUBuffer[]): void {
-    for (const buffer of buffers) this.write(buffer, new Uint32Array(buffer.size / 4).fill(poison));
-  }
-
-  write(buffer: GPUBuffer, words: Uint32Array | Int32Array | Float32Array, firstWord = 0): void {
-    this.device.queue.writeBuffer(
-      buffer,
-      firstWord * 4,
-      words.buffer as ArrayBuffer,
-      words.byteOffset,
-      words.byteLength,
-    );
-  }
-
-  run(dispatches: readonly Dispatch[]): void {
-    const encoder = this.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    encode(pass, dispatches);
-    pass.end();
-    this.device.queue.submit([encoder.finish()]);
-  }
-
-  async read(buffer: GPUBuffer): Promise<Uint32Array> {
-    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-    const copy = this.device.createBuffer({ size: buffer.size, usage });
-    const encoder = this.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(buffer, 0, copy, 0, buffer.size);
-    this.device.queue.submit([encoder.finish()]);
-    await copy.mapAsync(GPUMapMode.READ);
-    const words = new Uint32Array(copy.getMappedRange().slice(0));
-    copy.destroy();
-    return words;
-  }
-
-  async readFloats(buffer: GPUBuffer): Promise<Float32Array> {
-    return new Float32Array((await this.read(buffer)).buffer);
+    return new Rig((await openTestDevice()).device);
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { greedy, type SamplingOptions } from "../../src/engine/decoding/sampling.ts";
 import { DraftTree } from "../../src/engine/decoding/tree.ts";
+import { type Dispatch, encoded } from "../../src/engine/gpu/kernels.ts";
 import { OutcomeRing } from "../../src/engine/gpu/outcomeRing.ts";
 import {
   type DeviceRow,
@@ -11,9 +12,10 @@ import {
   sequenceOffsets,
   sequenceWords,
 } from "../../src/engine/gpu/roundLayout.ts";
+import { RoundTrial } from "../../src/engine/gpu/roundTrial.ts";
+import { chooseToken } from "../../src/engine/gpu/samplingReference.ts";
 import { Rig, randomSource } from "./rig.ts";
-import { planOf, RoundRig } from "./roundRig.ts";
-import { chooseToken } from "./samplingReference.ts";
+import { planOf } from "./sequences.ts";
 
 const vocabulary = 60;
 const slots = 400;
@@ -55,6 +57,13 @@ describe("round on the GPU", () => {
   });
   after(() => rig.close());
 
+  /** Runs in one pass and ends the encoding with what `more` adds. */
+  function submit(dispatches: readonly Dispatch[], more: (encoder: GPUCommandEncoder) => void): void {
+    const encoder = encoded(rig.device, dispatches);
+    more(encoder);
+    rig.device.queue.submit([encoder.finish()]);
+  }
+
   /**
    * Decodes texts side by side. The forwards are the host's: it reads rows, writes logits, and keeps in every KV slot the token that a
    * forward would have written there, so that a row that sees a wrong slot sees a wrong context.
@@ -67,7 +76,7 @@ describe("round on the GPU", () => {
     private rounds = 0;
 
     constructor(
-      readonly round: RoundRig,
+      readonly round: RoundTrial,
       readonly texts: readonly Text[],
     ) {
       this.emitted = texts.map(() => []);
@@ -140,7 +149,7 @@ describe("round on the GPU", () => {
         rig.write(round.inputs.logits, targetLogits(context), row * vocabulary);
       }
       const index = this.rounds++;
-      round.submit(round.dispatches.decide, (encoder) => this.ring.copy(encoder, index));
+      submit(round.dispatches.decide, (encoder) => this.ring.copy(encoder, index));
       const found = await this.ring.read(index);
       for (const [s, outcome] of found.entries()) {
         if (outcome === undefined) continue;
@@ -168,7 +177,7 @@ describe("round on the GPU", () => {
       texts[2] = { ...texts[2]!, endTokens: new Set([end]) };
       expected[2] = plainText(texts[2]);
 
-      const decoder = new Decoder(await RoundRig.create(rig, plan), texts);
+      const decoder = new Decoder(await RoundTrial.create(rig.compiler, plan), texts);
       const reasons: (string | undefined)[] = texts.map(() => undefined);
       for (let i = 0; i < 60 && reasons.includes(undefined); i++) {
         await decoder.step();
@@ -205,7 +214,7 @@ describe("round on the GPU", () => {
   it("passes over a sequence that the host ends between rounds", async () => {
     const plan = planOf(shape, { vocabulary, draftVocabulary: vocabulary, cache: { layers: 1, slots, width: 1 } });
     const text: Text = { prompt: [3, 4], sampling: greedy, tokenLimit: 40, capacity: 90, endTokens: new Set() };
-    const decoder = new Decoder(await RoundRig.create(rig, plan), [text, text, text]);
+    const decoder = new Decoder(await RoundTrial.create(rig.compiler, plan), [text, text, text]);
     await decoder.step();
     const { sequences } = decoder.round.buffers;
     rig.write(sequences, Uint32Array.of(finishedByHost), sequenceWords + sequenceOffsets.finished / 4);
@@ -223,16 +232,14 @@ describe("round on the GPU", () => {
 
   it("keeps outcomes apart that are read later than the next rounds are submitted", async () => {
     const plan = planOf(shape, { vocabulary, draftVocabulary: vocabulary, cache: { layers: 1, slots, width: 1 } });
-    const round = await RoundRig.create(rig, plan);
+    const round = await RoundTrial.create(rig.compiler, plan);
     const ring = new OutcomeRing(rig.device, round.buffers.outcomes, shape);
     const idle = { sampling: greedy, tokenLimit: 9, capacity: 90, endTokens: new Set<number>(), nodes: 1 };
     round.start(0, { ...idle, region: 0, headRegion: 100, length: 2, root: 4 });
     round.writeTree(0, new DraftTree(4));
     for (let index = 0; index < 4; index++) {
       rig.write(round.buffers.chosen, new Uint32Array(36).fill(10 + index));
-      round.submit([round.dispatches.verify, ...round.dispatches.decide.slice(2)], (encoder) =>
-        ring.copy(encoder, index),
-      );
+      submit([round.dispatches.verify, ...round.dispatches.accept], (encoder) => ring.copy(encoder, index));
     }
     for (const index of [0, 1, 2, 3]) {
       const [first, ...others] = await ring.read(index);

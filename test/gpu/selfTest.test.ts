@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GpuDevice } from "../../src/engine/gpu/device.ts";
+import { headCheck } from "../../src/engine/gpu/headCheck.ts";
 import { type Kernel, KernelCompiler, type KernelConstants } from "../../src/engine/gpu/kernels.ts";
 import { type SelfTestSubject, selfTest } from "../../src/engine/gpu/selfTest.ts";
 import { rememberedSelfTest } from "../../src/engine/gpu/selfTestMemory.ts";
@@ -60,12 +61,41 @@ describe("the GPU's self-test", function () {
       attention: ["position >= row.contiguous", "position > row.contiguous"],
       compactKv: ["moves[i].y) * WIDTH", "moves[i].y + 1u) * WIDTH"],
       argmax: ["ids[other] < ids[thread]", "ids[other] > ids[thread]"],
+      plantTree: ["noNode, 0u, 0.0", "noNode, 1u, 0.0"],
+      growTree: ["parentValue + proposal.conditional", "proposal.conditional"],
+      rerank: ["if (rank < wanted)", "if (rank <= wanted)"],
+      chooseTokens: ["vec2(high, low)", "vec2(low, high)"],
+      accept: ["parents[next] == row && ", ""],
+      moveAccepted: ["(first + row)", "(first + i)"],
     };
+    assert.deepEqual(await wrongUnder(damage), Object.keys(damage).sort());
+  });
+
+  it("names what depends on the largest logits of tiles", async () => {
+    const damage: Damage = { logitMaxima: ["i < perThread", "i + 1u < perThread"] };
+    assert.deepEqual(await wrongUnder(damage), ["chooseTokens"]);
+  });
+
+  for (const [kernel, change] of Object.entries<Damage[string]>({
+    headInput: ["i - WIDTH] * factors", "WIDTH + WIDTH - 1u - i] * factors"],
+    "linearKeep int8-blocks": ["+ bias(column)", ""],
+    normRoute: ["gate[e] > gate[best]", "gate[e] < gate[best]"],
+    linearMix: ["(i % LISTS) * COUNT + row;", "(LISTS - 1u - i % LISTS) * COUNT + row;"],
+    draftTiles: ["own = vec2(keys[i], id)", "own = vec2(keys[i], thread)"],
+    draftTopK: ["largest + log(total)", "log(total)"],
+  })) {
+    it(`finds a draft that goes wrong in ${kernel}`, async () => {
+      const check = headCheck(new DamagingCompiler(gpu.device, { [kernel]: change }), int8.config, true);
+      assert.deepEqual(new Set((await check.run()).map(({ fault }) => fault)), new Set(["values"]));
+    });
+  }
+
+  /** Names of the kernels in which the self-test finds wrong values, sorted. */
+  async function wrongUnder(damage: Damage): Promise<string[]> {
     const { ok, failures } = await selfTest(new DamagingCompiler(gpu.device, damage), int8);
     assert.equal(ok, false);
-    const wrong = new Set(failures.filter(({ fault }) => fault === "values").map(({ kernel }) => kernel));
-    assert.deepEqual([...wrong].sort(), Object.keys(damage).sort());
-  });
+    return [...new Set(failures.filter(({ fault }) => fault === "values").map(({ kernel }) => kernel))].sort();
+  }
 
   it("names a kernel whose sums depend on the number of rows, and the tiles", async () => {
     const forward = "fma(a.w, w.w, fma(a.z, w.z, fma(a.y, w.y, fma(a.x, w.x, sums[row]))))";

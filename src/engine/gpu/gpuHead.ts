@@ -1,11 +1,12 @@
 import blockStepsSource from "../../../kernels/blockSteps.wgsl";
 import headInputSource from "../../../kernels/headInput.wgsl";
+import keepSource from "../../../kernels/linearKeep.wgsl";
 import mixSource from "../../../kernels/linearMix.wgsl";
 import normRouteSource from "../../../kernels/normRoute.wgsl";
 import rowSumsSource from "../../../kernels/rowSums.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
 import type { Checkpoint } from "../model/checkpoint.ts";
-import type { HeadConfig, HeadFile } from "../model/headFile.ts";
+import type { HeadConfig, HeadTensors } from "../model/headFile.ts";
 import { mostRows } from "./forwardBuffers.ts";
 import { type GpuHeadWeights, uploadHead } from "./headWeights.ts";
 import { type Binder, type Dispatch, DispatchList, type Kernel, type KernelCompiler } from "./kernels.ts";
@@ -66,6 +67,9 @@ export interface GpuHeadOptions {
   readonly outputs: number;
 }
 
+/** Text of the kernels that heads alone have: what a verdict about them depends on. */
+export const headSources = [headInputSource, keepSource, normRouteSource, mixSource].join("\n");
+
 const linearColumns = 64;
 const threads = 256;
 /** Tiles of linearMix hold both lists of a row. */
@@ -118,7 +122,7 @@ export class GpuHead {
   /** Quantizes and uploads a head. Throws JakiroError("model") with the numbers where the GPU cannot take its shape. */
   static async load(
     surroundings: HeadSurroundings,
-    file: HeadFile,
+    file: HeadTensors,
     featureSmoothing: Float32Array | undefined,
     options: GpuHeadOptions,
   ): Promise<GpuHead> {

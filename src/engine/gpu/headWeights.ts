@@ -2,7 +2,7 @@ import { scaleInPlace } from "../cpu/layerWeights.ts";
 import { type DenseMatrix, packMatrix, type WeightFormat } from "../cpu/packMatrix.ts";
 import { MemorySink, packVector } from "../cpu/weightSink.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
-import type { HeadFile } from "../model/headFile.ts";
+import type { HeadTensors } from "../model/headFile.ts";
 import { type GpuMatrix, interleave, memorySource, WeightUpload } from "./weightUpload.ts";
 
 /** A draft head on the device, in the layouts of the kernels that read it. */
@@ -37,7 +37,7 @@ const block = 32;
  */
 export async function uploadHead(
   device: GPUDevice,
-  file: HeadFile,
+  file: HeadTensors,
   checkpoint: Checkpoint,
   featureSmoothing: Float32Array | undefined,
   quantize: boolean,
@@ -108,7 +108,7 @@ export async function uploadHead(
  * fc over embedding and feature as one matrix, and the factors of its feature inputs. One step size serves a whole column, so the
  * two halves' weights are brought to one size: features are divided by a power of two what their weights are multiplied by.
  */
-function balancedFc(file: HeadFile, featureSmoothing: Float32Array | undefined) {
+function balancedFc(file: HeadTensors, featureSmoothing: Float32Array | undefined) {
   const { hidden } = file.config;
   const { outputs, values } = file.matrix("fc.weight");
   let [embeddingSize, featureSize] = [0, 0];
@@ -129,7 +129,7 @@ function balancedFc(file: HeadFile, featureSmoothing: Float32Array | undefined) 
 }
 
 /** The target's LM head, cut down to the rows of the draft vocabulary. */
-function draftRows({ draftToTarget }: HeadFile, checkpoint: Checkpoint): DenseMatrix {
+function draftRows({ draftToTarget }: HeadTensors, checkpoint: Checkpoint): DenseMatrix {
   const { hidden, tiedEmbeddings } = checkpoint.config;
   const values = new Float32Array(draftToTarget.length * hidden);
   for (const [i, token] of draftToTarget.entries()) {

@@ -1,4 +1,4 @@
-import { philox2x32 } from "../decoding/random.ts";
+import { philox2x32, uniform } from "../decoding/random.ts";
 import type { Operands } from "./reference.ts";
 import { inputAlignment, inputWords, type LinearShape } from "./targetKernels.ts";
 
@@ -12,6 +12,12 @@ export function randomWords(count: number, seed: number): Uint32Array<ArrayBuffe
 /** Numbers between -size and size that depend on the seed alone. */
 export function randomFloats(count: number, seed: number, size = 1): Float32Array<ArrayBuffer> {
   return Float32Array.from(randomWords(count, seed), (word) => (word / 2 ** 31 - 1) * size);
+}
+
+/** Numbers in [0, 1) that the seed alone decides, one after the other. */
+export function randomNumbers(seed: number): () => number {
+  let position = 0;
+  return () => uniform(seed, position++);
 }
 
 /** What random operands consist of besides random steps. */

@@ -27,6 +27,12 @@ export interface RoundPlan {
   readonly cache: { readonly layers: number; readonly slots: number; readonly width: number };
 }
 
+/** Text of a round's kernels: what a verdict about them depends on. */
+export const roundSources = [
+  ...[sequenceSource, roundSource, orderSource, wideSource, draftTilesSource, draftTopKSource, growTreeSource],
+  ...[plantTreeSource, rerankSource, logitMaximaSource, chooseSource, acceptSource, moveAcceptedSource],
+].join("\n");
+
 /** Ids of one workgroup of draftTiles and logitMaxima. */
 const draftTile = 2048;
 const logitTile = 4096;
@@ -205,10 +211,14 @@ export class RoundDispatches {
    * @param last the round's last forward: it yields the parallel level too, where the head has one
    */
   level(forward: number, last: boolean): readonly Dispatch[] {
-    const { grow, topK } = this.bound;
+    return [...this.bound.topK(this.draftRows(forward, last)), ...this.grow(forward, last)];
+  }
+
+  /** The part of `level` behind the candidates. */
+  grow(forward: number, last: boolean): readonly Dispatch[] {
+    const { grow } = this.bound;
     const own = grow.get(forward === 1 ? "first" : "next")!;
-    const more = last && this.plan.parallel ? [grow.get(forward === 1 ? "parallelAfterFirst" : "parallel")!] : [];
-    return [...topK(this.draftRows(forward, last)), own, ...more];
+    return last && this.plan.parallel ? [own, grow.get(forward === 1 ? "parallelAfterFirst" : "parallel")!] : [own];
   }
 
   /** Stands for all levels where nothing is drafted: the tree is its root. */
@@ -223,6 +233,16 @@ export class RoundDispatches {
 
   /** Chooses tokens from `logits`, accepts, and moves the accepted rows' keys and values. */
   get decide(): readonly Dispatch[] {
-    return [...this.bound.choose, this.bound.accept, this.bound.move];
+    return [...this.choose, ...this.accept];
+  }
+
+  /** The part of `decide` that chooses tokens. */
+  get choose(): readonly Dispatch[] {
+    return this.bound.choose;
+  }
+
+  /** The part of `decide` behind the chosen tokens. */
+  get accept(): readonly Dispatch[] {
+    return [this.bound.accept, this.bound.move];
   }
 }

@@ -1,9 +1,11 @@
 import type { WeightFormat } from "../cpu/packMatrix.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import type { Check, Fault } from "./check.ts";
+import { headCheck } from "./headCheck.ts";
 import type { KernelCompiler } from "./kernels.ts";
 import { KernelTrials } from "./kernelTrials.ts";
 import { productChecks } from "./productChecks.ts";
+import { roundChecks } from "./roundChecks.ts";
 import { rowChecks } from "./rowChecks.ts";
 import { attentionBlock, ForwardKernels } from "./targetKernels.ts";
 
@@ -27,8 +29,9 @@ export interface SelfTestVerdict {
 const slots = 300;
 
 /**
- * Runs every kernel that a model's forward uses, in all its variants, on random data: against its reference, and a row's bits
- * in tiles of every size. Kernels have the model's own inputs and heads; only outputs, which repeat, are cut down.
+ * Runs every kernel that a model uses, in all its variants, on random data: against its reference, and a row's bits in tiles of
+ * every size. Those of the forward have the model's own inputs and heads; only outputs, which repeat, are cut down. What draws
+ * up, verifies and accepts drafts works on small trees, and a head is drafted with as a whole.
  */
 export async function selfTest(
   compiler: KernelCompiler,
@@ -42,9 +45,15 @@ export async function selfTest(
     blocks: Math.ceil(slots / attentionBlock),
   };
   const trials = new KernelTrials(compiler.device, new ForwardKernels(compiler, shape, format !== "float32"));
-  const checks = [...productChecks(trials, config, format), ...rowChecks(trials, config)];
-  const failures = await Promise.all(checks.map(failuresOf));
-  return { ok: failures.every(({ length }) => length === 0), failures: failures.flat() };
+  const checks = [...productChecks(trials, config, format), ...rowChecks(trials, config), ...roundChecks(compiler)];
+  const failures = await failuresIn(checks);
+  // The head runs on the forward's kernels too, and would only repeat what is wrong with them.
+  if (failures.length === 0) failures.push(...(await failuresIn([headCheck(compiler, config, format !== "float32")])));
+  return { ok: failures.length === 0, failures };
+}
+
+async function failuresIn(checks: readonly Check[]): Promise<SelfTestFailure[]> {
+  return (await Promise.all(checks.map(failuresOf))).flat();
 }
 
 async function failuresOf({ kernel, run }: Check): Promise<SelfTestFailure[]> {

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { isObject } from "../model/jsonFile.ts";
 import { cacheDirectory } from "../model/paths.ts";
 import type { GpuDevice } from "./device.ts";
+import { headSources } from "./gpuHead.ts";
 import { KernelCompiler } from "./kernels.ts";
+import { roundSources } from "./roundKernels.ts";
 import { type SelfTestFailure, type SelfTestSubject, type SelfTestVerdict, selfTest } from "./selfTest.ts";
 import { forwardSources } from "./targetKernels.ts";
 
@@ -36,7 +38,7 @@ export async function rememberedSelfTest(
 function identityOf({ name, driver }: GpuDevice, { config, format }: SelfTestSubject, build: string): string {
   const { hidden, intermediate, heads, kvHeads, headDim, rmsEpsilon } = config;
   const model = [hidden, intermediate, heads, kvHeads, headDim, rmsEpsilon, format];
-  const identity = JSON.stringify([name, driver, build, model, forwardSources]);
+  const identity = JSON.stringify([name, driver, build, model, forwardSources, roundSources, headSources]);
   return createHash("sha256").update(identity).digest("hex").slice(0, 32);
 }
 

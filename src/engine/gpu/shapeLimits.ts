@@ -1,7 +1,7 @@
 import type { WeightFormat } from "../cpu/packMatrix.ts";
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
-import type { HeadFile } from "../model/headFile.ts";
+import type { HeadTensors } from "../model/headFile.ts";
 import type { GpuDevice } from "./device.ts";
 import { attentionScratchBytes, mostRows } from "./forwardBuffers.ts";
 import type { GpuHeadOptions } from "./gpuHead.ts";
@@ -55,7 +55,7 @@ export function checkTargetShape(config: ModelConfig, format: WeightFormat, gpu:
 
 /** Throws JakiroError("model") with the numbers where the kernels cannot run this head on the device. */
 export function checkHeadShape(
-  { path, config, draftToTarget }: Pick<HeadFile, "path" | "config" | "draftToTarget">,
+  { path, config, draftToTarget }: Pick<HeadTensors, "path" | "config" | "draftToTarget">,
   quantize: boolean,
   { regionSlots, sequences, outputs }: GpuHeadOptions,
   gpu: ShapeDevice,

@@ -30,6 +30,9 @@ export interface HeadMatrix {
   readonly values: Float32Array;
 }
 
+/** What a device needs of a head. */
+export type HeadTensors = Pick<HeadFile, "path" | "config" | "draftToTarget" | "matrix" | "vector">;
+
 /** A draft head read into memory (some ten megabytes), dequantized on request. */
 export class HeadFile {
   private constructor(

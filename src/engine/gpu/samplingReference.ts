@@ -1,5 +1,5 @@
-import { philox2x32 } from "../../src/engine/decoding/random.ts";
-import type { SamplingOptions } from "../../src/engine/decoding/sampling.ts";
+import { philox2x32 } from "../decoding/random.ts";
+import type { SamplingOptions } from "../decoding/sampling.ts";
 
 const one = 1n << 40n;
 

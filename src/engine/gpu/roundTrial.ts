@@ -1,30 +1,21 @@
-import type { DraftTree } from "../../src/engine/decoding/tree.ts";
-import { type Dispatch, encode } from "../../src/engine/gpu/kernels.ts";
-import { createRoundBuffers, type RoundBuffers, type RoundInputs } from "../../src/engine/gpu/roundBuffers.ts";
-import { type RoundDispatches, RoundKernels, type RoundPlan } from "../../src/engine/gpu/roundKernels.ts";
+import type { DraftTree } from "../decoding/tree.ts";
+import type { Dispatch, KernelCompiler } from "./kernels.ts";
+import { createRoundBuffers, type RoundBuffers, type RoundInputs } from "./roundBuffers.ts";
+import { type RoundDispatches, RoundKernels, type RoundPlan } from "./roundKernels.ts";
 import {
   type DeviceRow,
   decodeRows,
   encodeSequence,
   nodeWords,
   noToken,
-  outcomeWords,
-  pathLength,
   poolSize,
   type RoundShape,
   type SequenceStart,
   sequenceWords,
   treeWords,
-} from "../../src/engine/gpu/roundLayout.ts";
-import { poison, type Rig } from "./rig.ts";
+} from "./roundLayout.ts";
 import type { Candidate } from "./treeReference.ts";
-
-export const someShape: RoundShape = { sequences: 2, rows: 7, branching: 3, levels: 3, branches: 1 };
-
-export function planOf(shape: RoundShape, more: Partial<RoundPlan> = {}): RoundPlan {
-  const cache = { layers: 1, slots: 64, width: 1 };
-  return { shape, vocabulary: 50, draftVocabulary: 40, parallel: shape.branches === 1, cache, ...more };
-}
+import { poison, Trial } from "./trial.ts";
 
 /** A tree as it lies in device memory. */
 export interface DeviceTree {
@@ -37,30 +28,36 @@ export interface DeviceTree {
   readonly nodes: { token: number; parent: number; depth: number; value: number; claim: number }[];
 }
 
-/** Kernels and buffers of a round for tests: everything but the sequences and tables is poisoned first. */
-export class RoundRig {
+/** Kernels and buffers of a round on their trial: everything but the sequences and tables is poisoned first. */
+export class RoundTrial {
   private constructor(
-    readonly rig: Rig,
+    readonly trial: Trial,
     readonly plan: RoundPlan,
     readonly buffers: RoundBuffers,
     readonly inputs: RoundInputs,
     readonly dispatches: RoundDispatches,
   ) {}
 
-  static async create(rig: Rig, plan: RoundPlan): Promise<RoundRig> {
+  static async create(
+    compiler: KernelCompiler,
+    plan: RoundPlan,
+    given: Partial<RoundInputs> = {},
+  ): Promise<RoundTrial> {
     const { shape, vocabulary, draftVocabulary, cache } = plan;
-    const kernels = await RoundKernels.compile(rig.compiler, plan);
-    const buffers = createRoundBuffers(rig.device, plan);
+    const kernels = await RoundKernels.compile(compiler, plan);
+    const trial = new Trial(compiler.device);
+    const buffers = createRoundBuffers(compiler.device, plan);
     const { sequences: _, powers: __, offsets: ___, first, levels, verification, ...scratch } = buffers;
-    rig.poison(...[first, levels, verification, scratch].flatMap((group) => Object.values(group) as GPUBuffer[]));
+    trial.poison(...[first, levels, verification, scratch].flatMap((group) => Object.values(group) as GPUBuffer[]));
     const draftRows = shape.sequences * shape.branching * 2;
     const inputs = {
-      draftLogits: rig.poisoned(draftRows * draftVocabulary),
-      draftToTarget: rig.buffer(Uint32Array.from({ length: draftVocabulary }, (_, id) => id)),
-      logits: rig.poisoned(shape.sequences * shape.rows * vocabulary),
-      cache: rig.poisoned(cache.layers * 2 * cache.slots * cache.width),
+      draftLogits: trial.poisoned(draftRows * draftVocabulary),
+      draftToTarget: trial.buffer(Uint32Array.from({ length: draftVocabulary }, (_, id) => id)),
+      logits: trial.poisoned(shape.sequences * shape.rows * vocabulary),
+      cache: trial.poisoned(cache.layers * 2 * cache.slots * cache.width),
+      ...given,
     };
-    return new RoundRig(rig, plan, buffers, inputs, kernels.bind(buffers, inputs));
+    return new RoundTrial(trial, plan, buffers, inputs, kernels.bind(buffers, inputs));
   }
 
   get shape(): RoundShape {
@@ -68,21 +65,11 @@ export class RoundRig {
   }
 
   start(sequence: number, start: SequenceStart): void {
-    this.rig.write(this.buffers.sequences, encodeSequence(start), sequence * sequenceWords);
+    this.trial.write(this.buffers.sequences, encodeSequence(start), sequence * sequenceWords);
   }
 
   run(...dispatches: readonly Dispatch[]): void {
-    this.rig.run(dispatches);
-  }
-
-  /** Runs in one pass and ends the encoding with what `more` adds. */
-  submit(dispatches: readonly Dispatch[], more: (encoder: GPUCommandEncoder) => void): void {
-    const encoder = this.rig.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    encode(pass, dispatches);
-    pass.end();
-    more(encoder);
-    this.rig.device.queue.submit([encoder.finish()]);
+    this.trial.submit(dispatches);
   }
 
   /** Candidates as draftTopK leaves them, [row][rank]. */
@@ -98,13 +85,13 @@ export class RoundRig {
         floats[at + 1] = logProbability;
       }
     }
-    this.rig.write(this.buffers.candidates, words);
+    this.trial.write(this.buffers.candidates, words);
   }
 
   async tree(sequence: number): Promise<DeviceTree> {
     const { shape } = this;
     const { branching, rows } = shape;
-    const all = await this.rig.read(this.buffers.trees);
+    const all = await this.trial.read(this.buffers.trees);
     const words = all.subarray(sequence * treeWords(shape), (sequence + 1) * treeWords(shape));
     const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
     const nodes = 3 + 2 * branching + rows;
@@ -140,7 +127,7 @@ export class RoundRig {
       floats[at + 3] = tree.value(node);
       words[at + 4] = 7 * node;
     }
-    this.rig.write(this.buffers.trees, words, sequence * treeWords(this.shape));
+    this.trial.write(this.buffers.trees, words, sequence * treeWords(this.shape));
   }
 
   /** Rows with their path slots, `count` of each sequence; a padding row has no slots. */
@@ -149,19 +136,19 @@ export class RoundRig {
     sequence: number,
     count: number,
   ): Promise<(DeviceRow & { slots: number[] })[]> {
-    const words = await this.rig.read(rows);
-    const slots = await this.rig.read(paths);
+    const words = await this.trial.read(rows);
+    const slots = await this.trial.read(paths);
     return decodeRows(words)
       .slice(sequence * count, (sequence + 1) * count)
       .map((row) => ({ ...row, slots: [...slots.subarray(row.path, row.path + row.position - row.contiguous + 1)] }));
   }
 
-  async outcome(sequence: number): Promise<Uint32Array> {
-    const size = outcomeWords(this.shape);
-    return (await this.rig.read(this.buffers.outcomes)).slice(sequence * size, (sequence + 1) * size);
-  }
-
-  get path(): number {
-    return pathLength(this.shape);
+  /** Gives the device's memory back. */
+  release(): void {
+    this.trial.release();
+    const { first, levels, verification, ...own } = this.buffers;
+    for (const group of [own, first, levels, verification]) {
+      for (const buffer of Object.values(group) as GPUBuffer[]) buffer.destroy();
+    }
   }
 }

@@ -1,4 +1,5 @@
-import { type DeviceRow, noSlot } from "../../src/engine/gpu/roundLayout.ts";
+import type { DraftTree } from "../decoding/tree.ts";
+import { type DeviceRow, noSlot } from "./roundLayout.ts";
 
 export interface ReferenceNode {
   readonly token: number;
@@ -40,6 +41,16 @@ export class ReferenceTree {
     private readonly conditionalOf: (candidate: Candidate, depth: number) => number,
   ) {
     this.nodes = [{ token: rootToken, parent: -1, depth: 0, value: 0 }];
+  }
+
+  /** A tree that was made elsewhere, for `rerank` alone. */
+  static of(tree: DraftTree): ReferenceTree {
+    const reference = new ReferenceTree(tree.token(0), 1, () => 0);
+    for (let node = 1; node < tree.size; node++) {
+      const [token, parent, depth, value] = [tree.token(node), tree.parent(node), tree.depth(node), tree.value(node)];
+      reference.nodes.push({ token, parent, depth, value });
+    }
+    return reference;
   }
 
   /** Children of the newest frontier, a list of candidates per frontier node and branch: [branch][node]. */

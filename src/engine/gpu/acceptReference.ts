@@ -1,4 +1,4 @@
-import type { SequenceStart } from "../../src/engine/gpu/roundLayout.ts";
+import type { SequenceStart } from "./roundLayout.ts";
 
 /** A sequence between rounds. */
 export interface ReferenceState {
