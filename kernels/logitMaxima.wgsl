@@ -1,4 +1,5 @@
-// The largest logit of each tile of each row, ties to the smaller id; NaN never wins. chooseTokens merges the tiles.
+// The largest logit of each tile of each row, ties to the smaller id; NaN never wins. chooseTokens merges the
+// tiles, and does no more than that where it is greedy.
 //
 // logits   [rows, VOCABULARY] float32
 // rows     the verification's rows: padding rows are passed over

@@ -1,7 +1,7 @@
 // Moves the keys and values of accepted rows to the places of their positions, in all layers, for all sequences. A path's rows
 // rise and lie at or above their positions, so that one thread that walks it in order never overwrites what is still to be moved.
 //
-// outcomes  [SEQUENCES] of accept: base, path
+// outcomes  [SEQUENCES] of accept, or of the host: count, base, path
 // cache     [layers, 2, SLOTS, WIDTH] 32-bit words
 // Workgroups: [WIDTH / 64 rounded up, layers * 2, SEQUENCES]. Reference: moveAccepted in src/engine/gpu/acceptReference.ts
 //
@@ -19,7 +19,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   let outcome = &outcomes[group.z];
   let first = group.y * SLOTS + outcome.base;
-  for (var i = 1u; i < outcome.count; i++) {
+  for (var i = 0u; i < outcome.count; i++) {
     let row = outcome.path[i];
     if (row != i) {
       cache[(first + i) * WIDTH + column] = cache[(first + row) * WIDTH + column];

@@ -150,6 +150,20 @@ describe("chooseTokens on the GPU", () => {
     assert.deepEqual(sampled, expected);
   });
 
+  it("is greedy over any number of tokens", async () => {
+    for (const width of [1, 3, 255, 257, 4096, 4097]) {
+      const rows = [
+        someLogits(width, width, 9),
+        new Float32Array(width).fill(-3.4028234663852886e38),
+        new Float32Array(width).fill(nan).fill(-1e30, width - 1),
+        new Float32Array(width).fill(low).fill(-5, width - 1),
+      ].map((logits, position) => ({ logits, position }));
+      const shape: RoundShape = { sequences: 1, rows: rows.length, branching: 2, levels: 2, branches: 1 };
+      const expected = rows.map(({ logits }) => argmax(logits));
+      assert.deepEqual(await choose(rows, greedy, shape), expected, `${width} tokens`);
+    }
+  });
+
   it("samples past NaN and infinities", async () => {
     const rows = [
       new Float32Array(600).fill(nan),

@@ -24,7 +24,7 @@ describe("profileForward", function () {
       assert.equal(dispatches("attention"), layers);
       assert.equal(dispatches("norm"), 2 * layers + 1);
       assert.equal(dispatches("linearQkv int8"), layers);
-      assert.equal(dispatches("argmax"), 1);
+      assert.equal(dispatches("chooseTokens"), 1);
       // The output projections and the LM head are the same kernel for different matrices.
       assert.equal(dispatches("linear int8"), layers + 1);
       assert.equal(profile.kernels.filter(({ kernel }) => kernel === "linear int8").length, 2);

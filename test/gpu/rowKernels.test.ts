@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { argmax } from "../../src/engine/decoding/selection.ts";
 import type { GpuDevice } from "../../src/engine/gpu/device.ts";
 import { KernelCompiler } from "../../src/engine/gpu/kernels.ts";
 import { KernelTrials } from "../../src/engine/gpu/kernelTrials.ts";
 import { randomFloats, randomWords } from "../../src/engine/gpu/randomOperands.ts";
-import { compactKv, embed, norm, quantizationError, type Row } from "../../src/engine/gpu/reference.ts";
+import { embed, norm, quantizationError, type Row } from "../../src/engine/gpu/reference.ts";
 import { ForwardKernels } from "../../src/engine/gpu/targetKernels.ts";
 import { poison } from "../../src/engine/gpu/trial.ts";
 import { assertClose, assertSameBits } from "../unit/cpu/numbers.ts";
@@ -104,54 +103,6 @@ describe("kernels of rows", function () {
       }
     });
   }
-
-  it("argmax: the smaller id of equals, never NaN, 0 where there is nothing", async () => {
-    const [low, high, none] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, Number.NaN];
-    for (const width of [1, 3, 255, 256, 257, 1000]) {
-      const rows = [
-        randomFloats(width, width),
-        randomFloats(width, width, 4).map(Math.round),
-        new Float32Array(width).fill(low),
-        new Float32Array(width).fill(none),
-        new Float32Array(width).fill(-3.4028234663852886e38),
-        new Float32Array(width).fill(-1),
-        randomFloats(width, width).map((value, i) => (i % 3 === 0 ? none : value)),
-        new Float32Array(width).fill(low).map((value, i) => (i === width - 1 ? -5 : value)),
-        new Float32Array(width).fill(none).map((value, i) => (i === width - 1 ? -1e30 : value)),
-        randomFloats(width, width).map((value, i) => (i === width >> 1 ? high : value)),
-        Float32Array.from({ length: width }, (_, i) => (i % 2 === 0 ? -0 : 0)),
-      ];
-      const chosen = await plain.argmax(Float32Array.from(rows.flatMap((row) => [...row])), width);
-      assert.deepEqual([...chosen], rows.map(argmax), `width ${width}`);
-    }
-  });
-
-  it("compactKv: accepted rows move, in order, in all layers; nothing else changes", async () => {
-    const [slots, width, layers] = [40, 72, 3];
-    const lists: readonly (readonly [number, number])[][] = [
-      [[9, 8]],
-      [
-        [11, 10],
-        [12, 11],
-        [15, 12],
-        [30, 13],
-        [39, 14],
-      ],
-      // A path that begins in place.
-      [
-        [5, 5],
-        [7, 6],
-      ],
-      [],
-    ];
-    for (const moves of lists) {
-      const cache = randomWords(layers * 2 * slots * width, moves.length);
-      const expected = cache.slice();
-      compactKv(expected, moves, slots, width);
-      const moved = await plain.compact(cache, moves.length > 0 ? moves : [[0, 0]]);
-      assert.deepEqual(moved, expected);
-    }
-  });
 });
 
 function rowOf(token: number): Row {

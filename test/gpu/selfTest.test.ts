@@ -59,8 +59,6 @@ describe("the GPU's self-test", function () {
       norm: ["+ EPSILON", "+ 2.0 * EPSILON + 0.01"],
       embed: ["i / 32u]", "i / 16u]"],
       attention: ["position >= row.contiguous", "position > row.contiguous"],
-      compactKv: ["moves[i].y) * WIDTH", "moves[i].y + 1u) * WIDTH"],
-      argmax: ["ids[other] < ids[thread]", "ids[other] > ids[thread]"],
       plantTree: ["noNode, 0u, 0.0", "noNode, 1u, 0.0"],
       growTree: ["parentValue + proposal.conditional", "proposal.conditional"],
       rerank: ["if (rank < wanted)", "if (rank <= wanted)"],
@@ -129,7 +127,7 @@ describe("the GPU's self-test", function () {
   });
 
   describe("remembered", () => {
-    const wrong: Damage = { argmax: ["ids[other] < ids[thread]", "ids[other] > ids[thread]"] };
+    const wrong: Damage = { plantTree: ["noNode, 0u, 0.0", "noNode, 1u, 0.0"] };
     let folder: string;
     beforeEach(() => {
       folder = mkdtempSync(join(tmpdir(), "jakiro-"));
@@ -151,7 +149,7 @@ describe("the GPU's self-test", function () {
     });
 
     it("runs again where the verdict cannot be read, and where a kernel could not run", async () => {
-      const broken: Damage = { argmax: ["workgroupBarrier", "barrierOfAll"] };
+      const broken: Damage = { rerank: ["workgroupBarrier", "barrierOfAll"] };
       assert.equal((await test("1", broken)).verdict.ok, false);
       const second = await test("1");
       assert.deepEqual([second.verdict.ok, second.ran], [true, true]);

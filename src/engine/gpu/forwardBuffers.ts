@@ -30,8 +30,6 @@ export interface Scratch {
   readonly features: GPUBuffer; // [mostRows, hidden] after the final norm
   readonly logits: GPUBuffer; // [mostOutputs, vocabulary]
   readonly chosen: GPUBuffer; // [mostOutputs] u32
-  readonly moves: GPUBuffer; // [mostOutputs] (source, destination)
-  readonly moveCount: GPUBuffer;
 }
 
 export function makeScratch(device: GPUDevice, config: ModelConfig, quantize: boolean, blocks: number): Scratch {
@@ -52,7 +50,5 @@ export function makeScratch(device: GPUDevice, config: ModelConfig, quantize: bo
     features: words("features", mostRows * hidden),
     logits: words("logits", mostOutputs * vocabulary),
     chosen: words("chosen", mostOutputs),
-    moves: words("moves", mostOutputs * 2),
-    moveCount: device.createBuffer({ size: 16, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST }),
   };
 }

@@ -1,9 +1,10 @@
 import { rowDepths } from "../cpu/treeMask.ts";
+import { greedy } from "../decoding/sampling.ts";
 import type { ForwardResult, LogitsMode, TargetSequence, TokenRows } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import { mostOutputs, mostRows } from "./forwardBuffers.ts";
-import type { GpuTarget } from "./gpuTarget.ts";
+import type { ForwardPlan, GpuTarget } from "./gpuTarget.ts";
 import { noSlot, rowWords } from "./roundLayout.ts";
 
 /** One sequence on the GPU: a region of the KV cache, driven from the host forward by forward. */
@@ -45,8 +46,7 @@ export class GpuSequence implements TargetSequence {
       throw new JakiroError("usage", `The text is longer than the context of ${this.capacity} tokens; shorten it.`);
     }
     const first = region + committed.length;
-    const moves = Array.from(rows, (row, i) => [first + row, first + i] as const).filter(([from, to]) => from !== to);
-    if (moves.length > 0) this.target.move(moves);
+    if (Array.prototype.some.call(rows, (row, i) => row !== i)) this.target.move(first, rows);
     for (let i = 0; i < rows.length; i++) committed.push(pending.tokens[rows[i]!]!);
     this.pending = undefined;
   }
@@ -72,17 +72,17 @@ export class GpuSequence implements TargetSequence {
     const { scratch } = target;
     const { hidden, vocabulary } = this.config;
     const outputs = mode === "none" ? 0 : (logitRows?.length ?? count);
-    const sampling = typeof mode === "object" ? mode : undefined;
+    const sampling = mode === "argmax" ? greedy : typeof mode === "object" ? mode : undefined;
     const { table, paths, longest } = this.layOut(rows);
     const { rows: rowBuffer, paths: pathBuffer, features } = scratch;
-    const plan = {
+    const plan: ForwardPlan = {
       rows: rowBuffer,
       paths: pathBuffer,
       features,
       count,
       outputs,
       picked: logitRows !== undefined,
-      mode: sampling === undefined ? mode : "logits",
+      mode: mode === "none" ? mode : "logits",
       longest,
     };
     const dispatches = await target.plan(plan);
@@ -100,7 +100,7 @@ export class GpuSequence implements TargetSequence {
     }
     if (sampling !== undefined) target.draw.write(sampling, picked(table, logitRows));
     const wanted = [{ from: features, bytes: count * hidden * 4 }];
-    if (mode === "argmax" || sampling !== undefined) wanted.push({ from: scratch.chosen, bytes: outputs * 4 });
+    if (sampling !== undefined) wanted.push({ from: scratch.chosen, bytes: outputs * 4 });
     if (mode === "logits") wanted.push({ from: scratch.logits, bytes: outputs * vocabulary * 4 });
     const [read, predicted] = await target.read(dispatches, wanted);
     this.pending = rows;

@@ -1,5 +1,5 @@
 import type { PackedTarget } from "../cpu/packTarget.ts";
-import { DeviceLostError, type LogitsMode, type Target } from "../decoding/target.ts";
+import { DeviceLostError, type Target } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
 import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
 import { firstLine } from "./dawn.ts";
@@ -7,7 +7,8 @@ import type { GpuDevice } from "./device.ts";
 import { makeScratch, mostOutputs, type Scratch } from "./forwardBuffers.ts";
 import type { HeadSurroundings } from "./gpuHead.ts";
 import { GpuSequence } from "./gpuSequence.ts";
-import { Binder, type Dispatch, DispatchList, encoded, type Kernel, KernelCompiler } from "./kernels.ts";
+import { Binder, type Dispatch, DispatchList, encoded, KernelCompiler } from "./kernels.ts";
+import { PathMove } from "./pathMove.ts";
 import { checkTargetShape } from "./shapeLimits.ts";
 import { storage } from "./storage.ts";
 import { attentionBlock, blocksFormat, ForwardKernels, type LinearShape, tileSizes } from "./targetKernels.ts";
@@ -35,7 +36,8 @@ export interface ForwardPlan {
   /** How many rows need logits: all of them, or those that `scratch.picks` names. */
   readonly outputs: number;
   readonly picked: boolean;
-  readonly mode: LogitsMode;
+  /** "none" ends with the features. */
+  readonly mode: "none" | "logits";
   /** Where the rows' features go, [rows, hidden] float32; `scratch.features` where the host reads them. */
   readonly features: GPUBuffer;
   /** Positions of the longest sequence, the rows' own included. */
@@ -62,7 +64,7 @@ export class GpuTarget implements Target {
     readonly scratch: Scratch,
     readonly cache: GPUBuffer,
     readonly rotary: GPUBuffer,
-    private readonly compact: Kernel,
+    private readonly paths: PathMove,
     /** Slots of a sequence: its capacity, and the tree that is being verified. */
     readonly regionSlots: number,
   ) {
@@ -105,7 +107,8 @@ export class GpuTarget implements Target {
       const scratch = makeScratch(device, config, quantize, blocks);
       const cache = storage(device, "kv cache", config.layers * 2 * slots * kvHeads * headDim);
       const rotary = upload.filled("rotary", rotaryPairs(config, regionSlots));
-      const compact = await kernels.compact();
+      const width = kvHeads * headDim;
+      const paths = await PathMove.create(kernels.compiler, cache, { layers: config.layers, slots, width });
       return new GpuTarget(
         gpu,
         checkpoint,
@@ -116,7 +119,7 @@ export class GpuTarget implements Target {
         scratch,
         cache,
         rotary,
-        compact,
+        paths,
         regionSlots,
       );
     } finally {
@@ -210,13 +213,16 @@ export class GpuTarget implements Target {
   /** Compiles what forwards of all sizes need, side by side, so that the first ones do not wait. */
   async prepare(): Promise<void> {
     const { rows, paths, features } = this.scratch;
-    const plan = { rows, paths, features, picked: false, mode: "argmax" } as const;
+    const plan = { rows, paths, features, picked: false, mode: "logits" } as const;
     await this.exclusively(() =>
-      Promise.all(tileSizes.map((count) => this.plan({ ...plan, count, outputs: count, longest: count }))),
+      Promise.all([
+        this.draw.plan(1),
+        ...tileSizes.map((count) => this.plan({ ...plan, count, outputs: count, longest: count })),
+      ]),
     );
   }
 
-  /** The dispatches of a forward. With mode "none" they end with the features. */
+  /** The dispatches of a forward. */
   async plan(forward: ForwardPlan): Promise<Dispatch[]> {
     const { count: rows, outputs, picked, mode, longest } = forward;
     const { tile, count } = this.kernels.tiling(rows);
@@ -292,20 +298,13 @@ export class GpuTarget implements Target {
       kernels.linearGroups(lmHead),
       outputTiles,
     );
-    if (mode === "argmax") await list.add(kernels.argmax(config.vocabulary), [scratch.logits, scratch.chosen], outputs);
     return list.dispatches;
   }
 
-  /** Moves keys and values of accepted rows, [source slot, destination slot] with rising sources, behind all that was submitted. */
-  move(moves: readonly (readonly [number, number])[]): void {
-    const { compact, cache, scratch } = this;
-    const { device } = this.gpu;
-    const { layers, kvHeads, headDim } = this.config;
-    device.queue.writeBuffer(scratch.moves, 0, Uint32Array.from(moves.flat()));
-    device.queue.writeBuffer(scratch.moveCount, 0, Uint32Array.of(moves.length, 0, 0, 0));
-    const bindings = this.binder.group(compact, [scratch.moves, cache, scratch.moveCount]);
-    const workgroups = [Math.ceil((kvHeads * headDim) / 64), layers * 2] as const;
-    this.submit([{ kernel: compact, bindings, workgroups }]);
+  /** Moves keys and values of a path's rows to its positions, behind all that was submitted; row 0 has the slot `base`. */
+  move(base: number, path: ArrayLike<number>): void {
+    this.paths.write(base, path);
+    this.submit([this.paths.dispatch]);
   }
 
   /** Runs the dispatches and returns what the buffers hold afterwards. */
@@ -351,6 +350,7 @@ export class GpuTarget implements Target {
     this.upload.release();
     for (const buffer of Object.values(this.scratch) as GPUBuffer[]) buffer.destroy();
     this.draw.release();
+    this.paths.release();
     this.cache.destroy();
     this.gpu.device.destroy();
   }

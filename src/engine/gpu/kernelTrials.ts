@@ -128,28 +128,6 @@ export class KernelTrials {
     }, rows.length * width);
   }
 
-  async argmax(logits: Float32Array, vocabulary: number): Promise<Bits> {
-    const kernel = await this.kernels.argmax(vocabulary);
-    const rows = logits.length / vocabulary;
-    return await this.single((trial, output) => trial.dispatch(kernel, [trial.buffer(logits), output], rows), rows);
-  }
-
-  /** The cache after the moves; it has as many layers as fit into it. */
-  async compact(cache: Words, moves: readonly (readonly [from: number, to: number])[]): Promise<Bits> {
-    const { kvHeads, headDim, slots } = this.kernels.shape;
-    const kernel = await this.kernels.compact();
-    const width = kvHeads * headDim;
-    return await this.single(
-      (trial, output) => {
-        const list = trial.buffer(Uint32Array.from(moves.flat()));
-        const buffers = [list, output, trial.uniform(moves.length)];
-        return trial.dispatch(kernel, buffers, Math.ceil(width / 64), cache.length / (slots * width));
-      },
-      cache.length,
-      cache,
-    );
-  }
-
   private async product(
     operands: Operands,
     compiling: Promise<Kernel>,

@@ -200,18 +200,6 @@ function slotOf({ region, contiguous, path }: Row, position: number, paths: Uint
   return position < contiguous ? region + position : paths[path + position - contiguous]!;
 }
 
-/** Moves slots of a cache [layers * 2, slots, width] one after the other, as compactKv does. */
-export function compactKv(
-  cache: Uint32Array,
-  moves: readonly (readonly [from: number, to: number])[],
-  slots: number,
-  width: number,
-): void {
-  for (let part = 0; part < cache.length; part += slots * width) {
-    for (const [from, to] of moves) cache.copyWithin(part + to * width, part + from * width, part + (from + 1) * width);
-  }
-}
-
 /**
  * How far a quantized row is from the numbers it stands for, in steps: half a step is rounding. Infinity where the scale is not
  * the one that the format asks for: the row's largest magnitude, or the smallest power of two by which a block fits.

@@ -23,8 +23,14 @@ export interface RoundPlan {
   readonly draftVocabulary: number;
   /** Whether the head's last forward yields a parallel level. */
   readonly parallel: boolean;
-  /** The target's keys and values, [layers, 2, slots, width] in 32-bit words. */
-  readonly cache: { readonly layers: number; readonly slots: number; readonly width: number };
+  readonly cache: MovedCache;
+}
+
+/** The target's keys and values, [layers, 2, slots, width] in 32-bit words. */
+export interface MovedCache {
+  readonly layers: number;
+  readonly slots: number;
+  readonly width: number;
 }
 
 /** Text of a round's kernels: what a verdict about them depends on. */
@@ -51,6 +57,16 @@ export function logitTiles({ vocabulary }: Pick<RoundPlan, "vocabulary">): numbe
 /** 2^31 * 2^(-i / 1024): what chooseTokens interpolates weights from. */
 export function powerTable(): Uint32Array {
   return Uint32Array.from({ length: 1025 }, (_, i) => Math.round(2 ** (31 - i / 1024)));
+}
+
+/** Moves accepted rows of a cache, for outcomes of this shape. */
+export function moveKernel(compiler: KernelCompiler, shape: RoundShape, { slots, width }: MovedCache): Promise<Kernel> {
+  const source = [rowsSource, sequenceSource, roundSource, moveAcceptedSource].join("\n");
+  return compiler.compile("moveAccepted", source, { ...roundConstants(shape), SLOTS: slots, WIDTH: width });
+}
+
+export function moveGroups({ layers, width }: MovedCache, { sequences }: RoundShape): Dispatch["workgroups"] {
+  return [Math.ceil(width / moveThreads), layers * 2, sequences];
 }
 
 /** Growing one level, by the forward that it comes from. */
@@ -111,11 +127,7 @@ export class RoundKernels {
         VOCABULARY: vocabulary,
       }),
       compile("accept", [...shared, acceptSource], round),
-      compile("moveAccepted", [...shared, moveAcceptedSource], {
-        ...round,
-        SLOTS: plan.cache.slots,
-        WIDTH: plan.cache.width,
-      }),
+      moveKernel(compiler, shape, plan.cache),
       Promise.all(growths.map(async (kind) => [kind, await grow(kind)] as const)),
     ]);
     return new RoundKernels(compiler.device, plan, {
@@ -172,7 +184,7 @@ export class RoundKernels {
       accept: { ...bound(kernels.accept, accept), workgroups: [sequences] },
       move: {
         ...bound(kernels.moveAccepted, [outcomes, inputs.cache]),
-        workgroups: [Math.ceil(plan.cache.width / moveThreads), plan.cache.layers * 2, sequences],
+        workgroups: moveGroups(plan.cache, plan.shape),
       },
     });
   }

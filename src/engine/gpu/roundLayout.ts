@@ -185,6 +185,15 @@ export function outcomeWords(shape: RoundShape): number {
   return 8 + 2 * pathLength(shape) + 2 * shape.rows;
 }
 
+/** An outcome of one sequence that says nothing but which rows were accepted, and where they lie. */
+export function encodePath(shape: RoundShape, base: number, path: ArrayLike<number>): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(outcomeWords(shape));
+  words[1] = path.length;
+  words[5] = base;
+  words.set(path, 8 + pathLength(shape));
+  return words;
+}
+
 /** What one round did to a sequence. */
 export interface RoundOutcome {
   /** Rounds that changed the sequence, this one included. */

@@ -1,20 +1,13 @@
-import { argmax } from "../decoding/selection.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import { type Check, farthest, floats, nextInputFailures, plainRow, sameBits, valueFailures } from "./check.ts";
 import type { KernelTrials } from "./kernelTrials.ts";
 import { randomFloats, randomWords } from "./randomOperands.ts";
-import { attention, compactKv, embed, norm } from "./reference.ts";
+import { attention, embed, norm } from "./reference.ts";
 import { attentionBlock } from "./targetKernels.ts";
 
 /** What runs between the linear layers of a model. */
 export function rowChecks(trials: KernelTrials, config: Pick<ModelConfig, "hidden" | "rmsEpsilon">): Check[] {
-  return [
-    normCheck(trials, config),
-    embedCheck(trials, config.hidden),
-    attentionCheck(trials),
-    compactCheck(trials),
-    argmaxCheck(trials),
-  ];
+  return [normCheck(trials, config), embedCheck(trials, config.hidden), attentionCheck(trials)];
 }
 
 function normCheck(trials: KernelTrials, { hidden, rmsEpsilon }: Pick<ModelConfig, "hidden" | "rmsEpsilon">): Check {
@@ -105,36 +98,4 @@ function attentionCheck(trials: KernelTrials): Check {
     ];
   };
   return { kernel: "attention", run };
-}
-
-function compactCheck(trials: KernelTrials): Check {
-  const { kvHeads, headDim, slots } = trials.kernels.shape;
-  const width = kvHeads * headDim;
-  const run: Check["run"] = async () => {
-    const moves = [
-      [201, 200],
-      [204, 201],
-      [299, 202],
-    ] as const;
-    const cache = randomWords(4 * slots * width, 61);
-    const moved = await trials.compact(cache, moves);
-    compactKv(cache, moves, slots, width);
-    return sameBits(moved, cache) ? [] : [{ fault: "values", message: "keys and values are not where they belong" }];
-  };
-  return { kernel: "compactKv", run };
-}
-
-function argmaxCheck(trials: KernelTrials): Check {
-  const [rows, vocabulary] = [4, 3001];
-  const run: Check["run"] = async () => {
-    // Whole numbers make ties.
-    const logits = randomFloats(rows * vocabulary, 71, 50).map(Math.round);
-    logits.fill(Number.NaN, 0, 2000);
-    const found = await trials.argmax(logits, vocabulary);
-    const wanted = [...found.keys()].map((row) => argmax(logits.subarray(row * vocabulary, (row + 1) * vocabulary)));
-    return found.every((token, row) => token === wanted[row])
-      ? []
-      : [{ fault: "values", message: `tokens ${[...found].join()} instead of ${wanted.join()}` }];
-  };
-  return { kernel: "argmax", run };
 }

@@ -1,8 +1,6 @@
-import argmaxSource from "../../../kernels/argmax.wgsl";
 import attentionSource from "../../../kernels/attention.wgsl";
 import mergeSource from "../../../kernels/attentionMerge.wgsl";
 import blockStepsSource from "../../../kernels/blockSteps.wgsl";
-import compactSource from "../../../kernels/compactKv.wgsl";
 import embedSource from "../../../kernels/embed.wgsl";
 import linearSource from "../../../kernels/linear.wgsl";
 import float32Source from "../../../kernels/linearFloat32.wgsl";
@@ -57,18 +55,7 @@ export function blocksFormat(format: WeightFormat): ProductFormat {
 
 /** Text of all kernels of a forward: what a verdict about them depends on. */
 export const forwardSources = [
-  ...[
-    rowsSource,
-    rowSumsSource,
-    quantizeSource,
-    tileSource,
-    embedSource,
-    normSource,
-    attentionSource,
-    mergeSource,
-    compactSource,
-    argmaxSource,
-  ],
+  ...[rowsSource, rowSumsSource, quantizeSource, tileSource, embedSource, normSource, attentionSource, mergeSource],
   ...[int8Source, int8BlocksSource, int4Source, float32Source, linearSource, gatedSource, qkvSource],
 ].join("\n");
 
@@ -198,15 +185,6 @@ export class ForwardKernels {
       BLOCKS: blocks,
       QUANTIZE: Number(this.quantize),
     });
-  }
-
-  argmax(vocabulary: number): Promise<Kernel> {
-    return this.compiler.compile("argmax", argmaxSource, { WIDTH: vocabulary });
-  }
-
-  compact(): Promise<Kernel> {
-    const { kvHeads, headDim, slots } = this.shape;
-    return this.compiler.compile("compactKv", compactSource, { SLOTS: slots, WIDTH: kvHeads * headDim });
   }
 
   /** x @ W kept and quantized: fc of a draft head. */
