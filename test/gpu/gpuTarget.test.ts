@@ -174,6 +174,30 @@ describe("GpuTarget", function () {
     await unload(loaded);
   });
 
+  it("makes bind groups once for all forwards with the same tiles", async () => {
+    const scratch = await packTiny("tiny-qwen2", "int8");
+    const gpu = await openTestDevice();
+    const { device } = gpu;
+    const makeGroup = device.createBindGroup.bind(device);
+    let made = 0;
+    device.createBindGroup = (descriptor) => {
+      made++;
+      return makeGroup(descriptor);
+    };
+    const target = await GpuTarget.load(gpu, scratch.checkpoint, scratch.target.packed, { capacity: 64, sequences: 2 });
+    const [first, second] = [target.sequence(), target.sequence()];
+    await first.forward(chain([1, 2, 3]), "argmax");
+    assert.ok(made > 8 * scratch.checkpoint.config.layers);
+    made = 0;
+    first.commit([0, 2]);
+    await first.forward(chain([4, 5, 6, 7]), "logits");
+    await first.forward(chain([4, 5, 6]), { temperature: 1, topK: 0, topP: 1, seed: 1 });
+    await second.forward(chain([8, 9, 10]), "argmax");
+    assert.equal(made, 0);
+    await target.release();
+    await scratch.release();
+  });
+
   it("gives regions back and refuses more sequences than have room", async () => {
     const loaded = await load("tiny-llama", "int8");
     const first = loaded.gpu.sequence();

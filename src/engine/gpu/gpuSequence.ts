@@ -4,7 +4,8 @@ import type { ForwardResult, LogitsMode, TargetSequence, TokenRows } from "../de
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import { mostOutputs, mostRows } from "./forwardBuffers.ts";
-import type { ForwardPlan, GpuTarget } from "./gpuTarget.ts";
+import type { ForwardPlan } from "./forwardPrograms.ts";
+import type { GpuTarget } from "./gpuTarget.ts";
 import { noSlot, rowWords } from "./roundLayout.ts";
 
 /** One sequence on the GPU: a region of the KV cache, driven from the host forward by forward. */

@@ -5,16 +5,17 @@ import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
 import { firstLine } from "./dawn.ts";
 import type { GpuDevice } from "./device.ts";
 import { makeScratch, mostOutputs, type Scratch } from "./forwardBuffers.ts";
+import { type ForwardPlan, ForwardPrograms } from "./forwardPrograms.ts";
 import type { HeadSurroundings } from "./gpuHead.ts";
 import { GpuSequence } from "./gpuSequence.ts";
-import { Binder, type Dispatch, DispatchList, encoded, KernelCompiler } from "./kernels.ts";
+import { Binder, type Dispatch, encoded, KernelCompiler } from "./kernels.ts";
 import { PathMove } from "./pathMove.ts";
 import { checkTargetShape } from "./shapeLimits.ts";
 import { storage } from "./storage.ts";
-import { attentionBlock, blocksFormat, ForwardKernels, type LinearShape, tileSizes } from "./targetKernels.ts";
+import { attentionBlock, ForwardKernels, tileSizes } from "./targetKernels.ts";
 import { type GpuWeights, rotaryPairs, uploadWeights } from "./targetWeights.ts";
 import { TokenDraw } from "./tokenDraw.ts";
-import { type GpuMatrix, PackFiles, WeightUpload } from "./weightUpload.ts";
+import { PackFiles, WeightUpload } from "./weightUpload.ts";
 
 export interface GpuTargetOptions {
   /** Tokens of one sequence. */
@@ -27,28 +28,12 @@ export interface GpuTargetOptions {
 }
 
 const errorKinds = ["validation", "out-of-memory", "internal"] as const satisfies readonly GPUErrorFilter[];
-/** One forward over rows that lie in a buffer. */
-export interface ForwardPlan {
-  /** [rows padded to a whole tile] Row */
-  readonly rows: GPUBuffer;
-  readonly paths: GPUBuffer;
-  readonly count: number;
-  /** How many rows need logits: all of them, or those that `scratch.picks` names. */
-  readonly outputs: number;
-  readonly picked: boolean;
-  /** "none" ends with the features. */
-  readonly mode: "none" | "logits";
-  /** Where the rows' features go, [rows, hidden] float32; `scratch.features` where the host reads them. */
-  readonly features: GPUBuffer;
-  /** Positions of the longest sequence, the rows' own included. */
-  readonly longest: number;
-}
-
 /** The target model on a GPU: weights, keys and values, and the kernels of a forward. */
 export class GpuTarget implements Target {
   private freeRegions: number[];
   readonly binder: Binder;
   readonly draw: TokenDraw;
+  private readonly programs: ForwardPrograms;
   /** Forwards share the scratch buffers: one at a time. */
   private turn: Promise<unknown> = Promise.resolve();
   /** Why the device is gone, once it is. */
@@ -69,9 +54,9 @@ export class GpuTarget implements Target {
     readonly regionSlots: number,
   ) {
     this.binder = new Binder(gpu.device);
-    const { logits, chosen } = scratch;
-    const { vocabulary } = checkpoint.config;
-    this.draw = new TokenDraw(kernels.compiler, this.binder, vocabulary, logits, chosen, mostOutputs);
+    const { config } = checkpoint;
+    this.draw = new TokenDraw(kernels.compiler, config.vocabulary, scratch, mostOutputs);
+    this.programs = new ForwardPrograms({ device: gpu.device, config, kernels, weights, scratch, cache, rotary });
     void gpu.device.lost.then(({ message }) => {
       this.lost = firstLine(message) || "its driver gave no reason";
     });
@@ -223,82 +208,8 @@ export class GpuTarget implements Target {
   }
 
   /** The dispatches of a forward. */
-  async plan(forward: ForwardPlan): Promise<Dispatch[]> {
-    const { count: rows, outputs, picked, mode, longest } = forward;
-    const { tile, count } = this.kernels.tiling(rows);
-    const list = new DispatchList(this.binder);
-    const groups = Math.ceil(longest / attentionBlock);
-    const { scratch, weights, kernels, cache, rotary } = this;
-    const { config } = this;
-    const { table, scales, blocks } = weights.embedding;
-    const { hidden } = config;
-    await list.add(kernels.embed(hidden, blocks), [forward.rows, table, scales, scratch.hidden], rows);
-    const norm = kernels.norm(hidden, config.rmsEpsilon);
-    for (const layer of weights.layers) {
-      const [qkv, o, gateUp, down] = [
-        shapeOf(layer.qkv),
-        shapeOf(layer.o),
-        shapeOf(layer.gateUp),
-        this.downShape(layer.down),
-      ];
-      await list.add(norm, [scratch.hidden, layer.attentionNorm, scratch.picks, scratch.input, scratch.features], rows);
-      await list.add(
-        kernels.qkv(qkv, tile),
-        [
-          scratch.input,
-          layer.qkv.weights,
-          layer.qkv.columns,
-          scratch.queries,
-          cache,
-          forward.rows,
-          rotary,
-          layer.place,
-        ],
-        config.heads + 2 * config.kvHeads,
-        count,
-      );
-      await list.add(
-        kernels.attention(),
-        [scratch.queries, cache, forward.rows, forward.paths, scratch.partial, layer.place],
-        groups,
-        config.kvHeads,
-        rows,
-      );
-      await list.add(kernels.merge(), [scratch.partial, forward.rows, scratch.mixed], rows);
-      await list.add(
-        kernels.linear(o, tile, true),
-        [scratch.mixed, layer.o.weights, layer.o.columns, scratch.hidden],
-        kernels.linearGroups(o),
-        count,
-      );
-      await list.add(norm, [scratch.hidden, layer.mlpNorm, scratch.picks, scratch.input, scratch.features], rows);
-      await list.add(
-        kernels.gated(gateUp, tile),
-        [scratch.input, layer.gateUp.weights, layer.gateUp.columns, scratch.gated],
-        kernels.gatedGroups(gateUp),
-        count,
-      );
-      await list.add(
-        kernels.linear(down, tile, true),
-        [scratch.gated, layer.down.weights, layer.down.columns, scratch.hidden],
-        kernels.linearGroups(down),
-        count,
-      );
-    }
-    const finalBuffers = [scratch.hidden, weights.outputNorm, scratch.picks, scratch.input, forward.features];
-    await list.add(kernels.norm(hidden, config.rmsEpsilon, { keep: true }), finalBuffers, rows);
-    if (mode === "none") return list.dispatches;
-    // Rows that need logits are normalized once more, side by side.
-    if (picked) await list.add(kernels.norm(hidden, config.rmsEpsilon, { pick: true }), finalBuffers, outputs);
-    const lmHead = shapeOf(weights.lmHead);
-    const { tile: outputTile, count: outputTiles } = kernels.tiling(outputs);
-    await list.add(
-      kernels.linear(lmHead, outputTile, false),
-      [scratch.input, weights.lmHead.weights, weights.lmHead.columns, scratch.logits],
-      kernels.linearGroups(lmHead),
-      outputTiles,
-    );
-    return list.dispatches;
+  plan(forward: ForwardPlan): Promise<Dispatch[]> {
+    return this.programs.plan(forward);
   }
 
   /** Moves keys and values of a path's rows to its positions, behind all that was submitted; row 0 has the slot `base`. */
@@ -354,12 +265,4 @@ export class GpuTarget implements Target {
     this.cache.destroy();
     this.gpu.device.destroy();
   }
-
-  private downShape({ inputs, outputs, format }: GpuMatrix): LinearShape {
-    return { inputs, outputs, format: blocksFormat(format) };
-  }
-}
-
-function shapeOf({ inputs, outputs, format }: GpuMatrix): LinearShape {
-  return { inputs, outputs, format };
 }

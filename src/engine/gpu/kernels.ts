@@ -107,39 +107,33 @@ export function encoded(device: GPUDevice, dispatches: readonly Dispatch[]): GPU
   return encoder;
 }
 
-/** Bind groups are made once for each kernel and list of buffers, and forgotten with the youngest of the buffers. */
+/** Bind groups by a kernel's bindings, one after the other. */
+interface BoundUpTo {
+  group?: GPUBindGroup;
+  readonly next: WeakMap<GPUBuffer, BoundUpTo>;
+}
+
+/** Bind groups are made once for each kernel and list of buffers, and forgotten with any of them. */
 export class Binder {
-  private readonly groups = new WeakMap<GPUBuffer, Map<string, GPUBindGroup>>();
-  private readonly numbers = new WeakMap<GPUBuffer, number>();
-  private numbered = 0;
+  private readonly kernels = new WeakMap<Kernel, BoundUpTo>();
 
   constructor(private readonly device: GPUDevice) {}
 
   group(kernel: Kernel, buffers: readonly GPUBuffer[]): GPUBindGroup {
-    const numbers = buffers.map((buffer) => this.numberOf(buffer));
-    const youngest = buffers[numbers.indexOf(Math.max(...numbers))]!;
-    const key = `${kernel.name} ${numbers.join()}`;
-    let groups = this.groups.get(youngest);
-    if (groups === undefined) {
-      groups = new Map();
-      this.groups.set(youngest, groups);
-    }
-    let group = groups.get(key);
-    if (group === undefined) {
-      group = bind(this.device, kernel, buffers);
-      groups.set(key, group);
-    }
-    return group;
+    let place = entry(this.kernels, kernel);
+    for (const buffer of buffers) place = entry(place.next, buffer);
+    place.group ??= bind(this.device, kernel, buffers);
+    return place.group;
   }
+}
 
-  private numberOf(buffer: GPUBuffer): number {
-    let number = this.numbers.get(buffer);
-    if (number === undefined) {
-      number = this.numbered++;
-      this.numbers.set(buffer, number);
-    }
-    return number;
+function entry<Key extends object>(map: WeakMap<Key, BoundUpTo>, key: Key): BoundUpTo {
+  let place = map.get(key);
+  if (place === undefined) {
+    place = { next: new WeakMap() };
+    map.set(key, place);
   }
+  return place;
 }
 
 /** Dispatches in the order in which they are added. */

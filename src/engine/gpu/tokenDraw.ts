@@ -5,10 +5,12 @@ import rowsSource from "../../../kernels/rows.wgsl";
 import sequenceSource from "../../../kernels/sequence.wgsl";
 import wideSource from "../../../kernels/wide.wgsl";
 import type { SamplingOptions } from "../decoding/sampling.ts";
-import { type Binder, type Dispatch, DispatchList, type KernelCompiler } from "./kernels.ts";
+import { bind, type Dispatch, type KernelCompiler } from "./kernels.ts";
 import { logitTiles, powerTable } from "./roundKernels.ts";
 import { encodeSequence, rowWords, sequenceWords } from "./roundLayout.ts";
 import { storage } from "./storage.ts";
+
+type BoundDraw = Readonly<Record<"maxima" | "choose", Omit<Dispatch, "workgroups">>>;
 
 /** Draws tokens from logits as rounds do, for forwards that the host drives: a text must not depend on who drives them. */
 export class TokenDraw {
@@ -17,13 +19,13 @@ export class TokenDraw {
   private readonly maxima: GPUBuffer;
   private readonly powers: GPUBuffer;
 
-  /** @param logits [mostRows, vocabulary] float32; `chosen` [mostRows] u32 takes the tokens */
+  private bound: Promise<BoundDraw> | undefined;
+
+  /** @param buffers [mostRows, vocabulary] float32; `chosen` [mostRows] u32 takes the tokens */
   constructor(
     private readonly compiler: KernelCompiler,
-    private readonly binder: Binder,
-    private readonly vocabulary: number,
-    private readonly logits: GPUBuffer,
-    private readonly chosen: GPUBuffer,
+    readonly vocabulary: number,
+    private readonly buffers: Readonly<Record<"logits" | "chosen", GPUBuffer>>,
     mostRows: number,
   ) {
     const { device } = compiler;
@@ -38,22 +40,30 @@ export class TokenDraw {
 
   /** The dispatches that draw a token from each of `count` rows of logits. */
   async plan(count: number): Promise<Dispatch[]> {
-    const { vocabulary: VOCABULARY } = this;
-    const list = new DispatchList(this.binder);
-    const compile = (name: string, sources: readonly string[]) =>
-      this.compiler.compile(name, sources.join("\n"), { VOCABULARY });
-    await list.add(
-      compile("logitMaxima", [rowsSource, orderSource, logitMaximaSource]),
-      [this.logits, this.rows, this.maxima],
-      logitTiles({ vocabulary: VOCABULARY }),
-      count,
-    );
-    await list.add(
-      compile("chooseTokens", [rowsSource, sequenceSource, orderSource, wideSource, chooseSource]),
-      [this.logits, this.maxima, this.rows, this.options, this.powers, this.chosen],
-      count,
-    );
-    return list.dispatches;
+    this.bound ??= this.bind();
+    const { maxima, choose } = await this.bound;
+    return [
+      { ...maxima, workgroups: [logitTiles(this), count] },
+      { ...choose, workgroups: [count] },
+    ];
+  }
+
+  private async bind(): Promise<BoundDraw> {
+    const { compiler, buffers, vocabulary: VOCABULARY } = this;
+    const bound = async (name: string, sources: readonly string[], parts: readonly GPUBuffer[]) => {
+      const kernel = await compiler.compile(name, sources.join("\n"), { VOCABULARY });
+      return { kernel, bindings: bind(compiler.device, kernel, parts) };
+    };
+    const { logits, chosen } = buffers;
+    const [maxima, choose] = await Promise.all([
+      bound("logitMaxima", [rowsSource, orderSource, logitMaximaSource], [logits, this.rows, this.maxima]),
+      bound(
+        "chooseTokens",
+        [rowsSource, sequenceSource, orderSource, wideSource, chooseSource],
+        [logits, this.maxima, this.rows, this.options, this.powers, chosen],
+      ),
+    ]);
+    return { maxima, choose };
   }
 
   /** Writes by what the next submission draws; `rows` are the Row entries whose logits they are. */
