@@ -1,6 +1,6 @@
 import type { Engine } from "./engine.ts";
+import { freshAdapters } from "./gpu/adapterMemory.ts";
 import { type Adapter, chooseAdapter } from "./gpu/adapters.ts";
-import { findAdapters } from "./gpu/findAdapters.ts";
 import type { DeviceChoice } from "./placement.ts";
 
 /** A graphics adapter, and what became of it. */
@@ -31,7 +31,7 @@ type Placed = Pick<Engine, "device" | "adapter" | "deviceReason">;
 export async function diagnoseDevices(
   placed: Placed | undefined,
   wish: DeviceWish,
-  find: () => Promise<readonly Adapter[]> = findAdapters,
+  find: () => Promise<readonly Adapter[]> = freshAdapters,
 ): Promise<DeviceDiagnosis> {
   if (wish.device === "cpu") return { device: "cpu", deviceReason: "The processor was chosen.", adapters: [] };
   let found: readonly Adapter[] = [];

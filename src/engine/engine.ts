@@ -110,6 +110,7 @@ export class Engine {
       root: packedDirectory(),
       onNote,
       adapter: options.adapter,
+      searchAnew: options.device === "gpu" || options.adapter !== undefined,
       gpuAccess: options.gpuAccess,
       progress: options.progress,
       signal,

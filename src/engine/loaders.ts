@@ -3,9 +3,9 @@ import type { WeightFormat } from "./cpu/packMatrix.ts";
 import { featureSmoothing } from "./cpu/packTarget.ts";
 import type { TargetSequence } from "./decoding/target.ts";
 import { JakiroError } from "./errors.ts";
+import { freshAdapters, rememberedAdapters } from "./gpu/adapterMemory.ts";
 import { type Adapter, chooseAdapter } from "./gpu/adapters.ts";
 import { type GpuDevice, openDevice } from "./gpu/device.ts";
-import { findAdapters } from "./gpu/findAdapters.ts";
 import { GpuDecoding } from "./gpu/gpuDecoding.ts";
 import { GpuTarget } from "./gpu/gpuTarget.ts";
 import { checkMemory, planMemory, type Room } from "./gpu/memoryPlan.ts";
@@ -22,14 +22,15 @@ import { rowsAgree } from "./rowCheck.ts";
 
 /** How GPUs are come by. */
 export interface GpuAccess {
-  find(): Promise<readonly Adapter[]>;
+  /** @param anew whatever an earlier process found */
+  find(anew: boolean): Promise<readonly Adapter[]>;
   open(adapter: Adapter): Promise<GpuDevice>;
   /** Whether the kernels of a model's shape compute what they should there. */
   test(gpu: GpuDevice, subject: SelfTestSubject): Promise<SelfTestVerdict>;
 }
 
 const systemAccess: GpuAccess = {
-  find: () => findAdapters(),
+  find: (anew) => (anew ? freshAdapters() : rememberedAdapters()),
   open: openDevice,
   // Software adapters are there for tests, which test every kernel one by one.
   test: async (gpu, subject) =>
@@ -43,6 +44,8 @@ export interface ModelSources extends HeadSources {
   readonly room: Room;
   /** Part of the name of the adapter to use; undefined for the best one that is none in software. */
   readonly adapter: string | undefined;
+  /** Whether a GPU is to be looked for though an earlier process found none. */
+  readonly searchAnew: boolean;
   readonly gpuAccess?: GpuAccess | undefined;
   readonly progress?: ProgressListener | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -52,7 +55,16 @@ export interface ModelSources extends HeadSources {
 const patienceMs = 60_000;
 
 export function loadersOf(sources: ModelSources): Loaders {
-  return { cpu: () => loadOntoCpu(sources), gpu: () => loadOntoGpu(sources) };
+  let { searchAnew } = sources;
+  return {
+    cpu: () => loadOntoCpu(sources),
+    gpu: async () => {
+      const model = await loadOntoGpu(sources, searchAnew);
+      // Once there was one, it may come back.
+      searchAnew = true;
+      return model;
+    },
+  };
 }
 
 async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
@@ -68,9 +80,9 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
   }
 }
 
-async function loadOntoGpu(sources: ModelSources): Promise<PlacedModel> {
+async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<PlacedModel> {
   const { checkpoint, format, room, gpuAccess = systemAccess, progress, signal } = sources;
-  const adapter = chooseAdapter(await gpuAccess.find(), sources.adapter);
+  const adapter = chooseAdapter(await gpuAccess.find(searchAnew), sources.adapter);
   const gpu = await gpuAccess.open(adapter);
   const { device, name, software } = gpu;
   let target: GpuTarget | undefined;

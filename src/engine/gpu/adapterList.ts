@@ -12,7 +12,7 @@ const elsewhere = ["vulkan"];
 const nobody = "no adapter is called so";
 
 /**
- * Looks for adapters in this process, which a faulty driver may end and all drivers may write to: `findAdapters` has another
+ * Looks for adapters in this process, which a faulty driver may end and all drivers may write to: `searchAdapters` has another
  * process do it. The adapter that the system gives for speed comes first.
  */
 export async function listAdapters(): Promise<AdapterSearch> {

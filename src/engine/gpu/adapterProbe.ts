@@ -1,4 +1,4 @@
 import { listAdapters } from "./adapterList.ts";
 
-// The process that `findAdapters` starts: it sends what there is to its parent and ends.
+// The process that `searchAdapters` starts: it sends what there is to its parent and ends.
 listAdapters().then((search) => process.send?.(search, () => process.exit(0)));

@@ -7,7 +7,7 @@ export interface DeviceAbilities {
   readonly timestamps: boolean;
 }
 
-/** A graphics adapter that WebGPU can open, as `findAdapters` saw it. */
+/** A graphics adapter that WebGPU can open, as `searchAdapters` saw it. */
 export interface Adapter {
   /** As its driver calls it. */
   readonly name: string;

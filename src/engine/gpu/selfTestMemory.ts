@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isObject } from "../model/jsonFile.ts";
 import { cacheDirectory } from "../model/paths.ts";
 import type { GpuDevice } from "./device.ts";
 import { headSources } from "./gpuHead.ts";
 import { KernelCompiler } from "./kernels.ts";
+import { recallJson, rememberJson } from "./memoryFile.ts";
 import { roundSources } from "./roundKernels.ts";
 import { type SelfTestFailure, type SelfTestSubject, type SelfTestVerdict, selfTest } from "./selfTest.ts";
 import { forwardSources } from "./targetKernels.ts";
@@ -31,7 +30,7 @@ export async function rememberedSelfTest(
   const known = await recall(file);
   if (known !== undefined) return known;
   const verdict = await selfTest(compiler, subject);
-  if (verdict.failures.every(({ fault }) => fault !== "error")) await remember(folder, file, verdict);
+  if (verdict.failures.every(({ fault }) => fault !== "error")) await rememberJson(file, verdict);
   return verdict;
 }
 
@@ -42,26 +41,10 @@ function identityOf({ name, driver }: GpuDevice, { config, format }: SelfTestSub
   return createHash("sha256").update(identity).digest("hex").slice(0, 32);
 }
 
-/** What cannot be read or understood was never there. */
 async function recall(file: string): Promise<SelfTestVerdict | undefined> {
-  try {
-    const content: unknown = JSON.parse(await readFile(file, "utf8"));
-    if (!isObject(content) || !Array.isArray(content["failures"])) return undefined;
-    const failures = content["failures"] as readonly SelfTestFailure[];
-    return content["ok"] === (failures.length === 0) ? { ok: failures.length === 0, failures } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Failing to write costs the next start a test, never this one its verdict. */
-async function remember(folder: string, file: string, verdict: SelfTestVerdict): Promise<void> {
-  const temporary = `${file}.${process.pid}`;
-  try {
-    await mkdir(folder, { recursive: true });
-    await writeFile(temporary, `${JSON.stringify(verdict)}\n`);
-    await rename(temporary, file);
-  } catch {
-    // The memory is an optimization.
-  }
+  const content = await recallJson(file);
+  const failures = content?.["failures"];
+  if (!Array.isArray(failures)) return undefined;
+  const ok = failures.length === 0;
+  return content?.["ok"] === ok ? { ok, failures: failures as readonly SelfTestFailure[] } : undefined;
 }

@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { diagnoseDevices } from "../../../src/engine/deviceDiagnosis.ts";
 import { JakiroError } from "../../../src/engine/errors.ts";
-import { namesIn } from "../../../src/engine/gpu/adapterList.ts";
+import { type AdapterSearch, namesIn } from "../../../src/engine/gpu/adapterList.ts";
+import { freshAdapters, rememberedAdapters } from "../../../src/engine/gpu/adapterMemory.ts";
 import { type Adapter, chooseAdapter } from "../../../src/engine/gpu/adapters.ts";
-import { findAdapters } from "../../../src/engine/gpu/findAdapters.ts";
+import { driverState } from "../../../src/engine/gpu/driverState.ts";
+import { adaptersOf, searchAdapters } from "../../../src/engine/gpu/findAdapters.ts";
 
 function adapter(name: string, software = false): Adapter {
   return {
@@ -66,9 +68,10 @@ Available adapters:
   });
 });
 
-describe("findAdapters", () => {
+describe("searchAdapters", () => {
   const folder = mkdtempSync(join(tmpdir(), "jakiro-"));
   after(() => rmSync(folder, { recursive: true }));
+  const findAdapters = async (path: string) => adaptersOf(await searchAdapters(path));
   const script = (program: string) => {
     const path = join(folder, "probe.cjs");
     writeFileSync(path, program);
@@ -89,6 +92,92 @@ describe("findAdapters", () => {
   it("passes on why none can be used", async () => {
     const found = findAdapters(script('process.send({ failure: "WebGPU cannot be loaded here (no libvulkan)." });'));
     await assert.rejects(found, refusal(/^WebGPU cannot be loaded here \(no libvulkan\)\.$/));
+  });
+});
+
+describe("rememberedAdapters", () => {
+  const folder = mkdtempSync(join(tmpdir(), "jakiro-"));
+  const file = join(folder, "gpu", "adapters.json");
+  after(() => rmSync(folder, { recursive: true }));
+  let found: AdapterSearch;
+  let [state, clock, searches] = ["one", 0, 0];
+  const memory = {
+    file,
+    search: async () => {
+      searches++;
+      return found;
+    },
+    state: async () => state,
+    now: () => clock,
+  };
+  beforeEach(() => {
+    [found, state, clock, searches] = [{ adapters: [] }, "one", 1_000, 0];
+    rmSync(file, { force: true });
+  });
+
+  for (const [what, answer] of [
+    ["nothing was found", { adapters: [] }],
+    ["only software was found", { adapters: [soft] }],
+  ] as const) {
+    it(`searches once where ${what}`, async () => {
+      found = answer;
+      assert.deepEqual(await rememberedAdapters(memory), answer.adapters);
+      assert.deepEqual(await rememberedAdapters(memory), answer.adapters);
+      assert.equal(searches, 1);
+    });
+  }
+
+  it("remembers why a search failed", async () => {
+    found = { failure: "The search for GPUs took too long" };
+    for (let i = 0; i < 2; i++) await assert.rejects(rememberedAdapters(memory), refusal(/took too long\.$/));
+    assert.equal(searches, 1);
+  });
+
+  it("searches again after another driver, another boot, or an hour", async () => {
+    await rememberedAdapters(memory);
+    state = "two";
+    await rememberedAdapters(memory);
+    clock += 3_599_999;
+    await rememberedAdapters(memory);
+    assert.equal(searches, 2);
+    clock++;
+    await rememberedAdapters(memory);
+    clock = 0;
+    await rememberedAdapters(memory);
+    assert.equal(searches, 4);
+  });
+
+  it("never takes a GPU for granted, and forgets that there was none", async () => {
+    await rememberedAdapters(memory);
+    found = { adapters: [fast] };
+    assert.deepEqual(await rememberedAdapters(memory), []);
+    assert.deepEqual(await freshAdapters(memory), [fast]);
+    for (let i = 0; i < 2; i++) assert.deepEqual(await rememberedAdapters(memory), [fast]);
+    assert.equal(searches, 4);
+  });
+
+  it("searches where the memory is damaged, and does without one", async () => {
+    await rememberedAdapters(memory);
+    writeFileSync(file, '{"state":"one","at":1000,"found":{"adapters":3}}');
+    await rememberedAdapters(memory);
+    writeFileSync(file, "{");
+    await rememberedAdapters(memory);
+    assert.equal(searches, 3);
+    const nowhere = { ...memory, file: join(file, "below a file") };
+    assert.deepEqual(await rememberedAdapters(nowhere), []);
+  });
+
+  it("knows the drivers of this machine by the same name twice", async () => {
+    assert.equal(await driverState(), await driverState());
+    const outside = process.env["VK_DRIVER_FILES"];
+    const before = await driverState();
+    process.env["VK_DRIVER_FILES"] = file;
+    try {
+      assert.notEqual(await driverState(), before);
+    } finally {
+      if (outside === undefined) delete process.env["VK_DRIVER_FILES"];
+      else process.env["VK_DRIVER_FILES"] = outside;
+    }
   });
 });
 
