@@ -1,5 +1,6 @@
 import { diagnose, findModels } from "../engine/diagnosis.ts";
 import type { Engine } from "../engine/engine.ts";
+import { freshAdapters } from "../engine/gpu/adapterMemory.ts";
 import { defaultModelName } from "../engine/model/catalogue.ts";
 import type { DoctorOptions } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
@@ -9,23 +10,18 @@ import { loadEngine } from "./engineOptions.ts";
 export async function runDoctor(options: DoctorOptions, context: CommandContext): Promise<void> {
   const installed = (await findModels()).filter(({ state }) => state === "installed");
   const subject = installed.find(({ name }) => name === defaultModelName) ?? installed[0];
-  const engines = subject === undefined ? [] : await loadEverywhere(subject.name, options, context);
-  const diagnosis = await diagnose(engines, options, options.profile);
+  // An earlier process may have found no GPU, which is what a user asks about who has just installed a driver.
+  if (options.device !== "cpu") await freshAdapters().catch(() => undefined);
+  const engine = subject === undefined ? undefined : await loadWhereAsked(subject.name, options, context);
+  const diagnosis = await diagnose(engine, options, options.profile);
   context.signal.throwIfAborted();
-  if (options.profile && diagnosis.profiles.length === 0) context.note(whyUnprofiled(engines[0]));
+  if (options.profile && diagnosis.profiles.length === 0) context.note(whyUnprofiled(engine));
   context.print(options.json ? `${JSON.stringify(diagnosis, null, 2)}\n` : doctorText(diagnosis));
 }
 
-/** The model where the options say, and on the processor beside a GPU: what each costs is worth comparing. */
-async function loadEverywhere(
-  model: string,
-  { device, adapter }: DoctorOptions,
-  context: CommandContext,
-): Promise<Engine[]> {
-  const load = (where: DoctorOptions["device"]) =>
-    loadEngine({ model, head: undefined, device: where, adapter, weights: "int8" }, context);
-  const first = await load(device);
-  return first.device === "gpu" ? [first, await load("cpu")] : [first];
+/** The model where it would run: what another device costs is told where that one is asked for. */
+function loadWhereAsked(model: string, { device, adapter }: DoctorOptions, context: CommandContext): Promise<Engine> {
+  return loadEngine({ model, head: undefined, device, adapter, weights: "int8" }, context);
 }
 
 function whyUnprofiled(engine: Engine | undefined): string {

@@ -42,7 +42,7 @@ export interface Diagnosis extends DeviceDiagnosis {
   readonly machine: Machine;
   readonly folders: { readonly models: string; readonly cache: string };
   readonly models: readonly FoundModel[];
-  /** By device, the one the model runs on first; none where no model is loaded. */
+  /** On the device that the model runs on; none where no model is loaded. */
   readonly costs: readonly Costs[];
   /** They follow from the costs of the device the model runs on. */
   readonly settings: Settings | null;
@@ -57,20 +57,19 @@ const profiledRows = [1, 16];
 const profiledContext = 512;
 
 /**
- * @param engines what to tell the costs of: the first one decodes, others stand for other devices
+ * @param engine what to tell the costs of; undefined where no model is loaded
  * @param profiled whether its forwards are to be timed kernel by kernel
  */
-export async function diagnose(engines: readonly Engine[], wish: DeviceWish, profiled = false): Promise<Diagnosis> {
-  const costs: Costs[] = [];
-  for (const engine of engines) costs.push(await costsOf(engine));
+export async function diagnose(engine: Engine | undefined, wish: DeviceWish, profiled = false): Promise<Diagnosis> {
+  const costs = engine === undefined ? [] : [await costsOf(engine)];
   return {
     machine: describeMachine(),
-    ...(await diagnoseDevices(engines[0], wish)),
+    ...(await diagnoseDevices(engine, wish)),
     folders: { models: modelsDirectory(), cache: cacheDirectory() },
     models: await findModels(),
     costs,
     settings: costs[0] === undefined ? null : settingsFrom(costs[0]),
-    profiles: profiled && engines[0] !== undefined ? await profilesOf(engines[0]) : [],
+    profiles: profiled && engine !== undefined ? await profilesOf(engine) : [],
   };
 }
 

@@ -39,8 +39,7 @@ export async function diagnoseProcess({
     state: host.state,
     turns: { ...requests.turns.granted },
   };
-  const engines = host.loaded === undefined ? [] : [host.loaded.engine];
-  const diagnosis: ProcessDiagnosis = { ...(await diagnose(engines, host.deviceWish)), process: own };
+  const diagnosis: ProcessDiagnosis = { ...(await diagnose(host.loaded?.engine, host.deviceWish)), process: own };
   const shorten = (_: string, value: unknown) => (typeof value === "string" ? withoutHomePaths(value) : value);
   return JSON.parse(JSON.stringify(diagnosis, shorten));
 }
