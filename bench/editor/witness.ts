@@ -77,8 +77,8 @@ class Witness {
   }
 
   async take() {
-    const work = await this.profile.stop((url) => /dist[\\/]extension\.js$/.test(url));
-    return { asks: this.asks, requests: this.requests, work };
+    const profile = await this.profile.stop((url) => /dist[\\/]extension\.js$/.test(url));
+    return { asks: this.asks, requests: this.requests, ...profile };
   }
 
   private async idle(): Promise<void> {
