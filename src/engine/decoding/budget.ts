@@ -1,7 +1,7 @@
 import type { CostModel } from "./costModel.ts";
 
 /** A tree must promise this much more than plain decoding before it is preferred: measured costs are that noisy. */
-const noiseMargin = 1.01;
+export const noiseMargin = 1.01;
 
 /** How many of the best nodes to verify, and what that is expected to yield. */
 export interface TreePlan {
@@ -59,6 +59,32 @@ export function shouldDeepen(
 ): boolean {
   const rowMs = cost.verifyMs(current.rows + 1) - cost.verifyMs(current.rows);
   return frontierMass * acceptance > tokensPerMillisecond(current) * (cost.draftMs(level) + rowMs);
+}
+
+/** Children that a node of a modelled tree has. */
+const widest = 8;
+
+/**
+ * Probabilities of the best nodes, falling, of a tree in which a node's first child is right with probability a and each
+ * further one with probability a where all before it are wrong: a (1 - a)^i.
+ * @param acceptance a of the children at a depth, 1 for the root's
+ * @param depth levels below the root
+ * @param count how many nodes to name at most
+ */
+export function treeProbabilities(acceptance: (depth: number) => number, depth: number, count: number): number[] {
+  const best: number[] = [];
+  // A node's next sibling and first child are never likelier than itself, so that these are all that may come next.
+  const open = [{ value: acceptance(1), depth: 1, sibling: 1 }];
+  while (best.length < count && open.length > 0) {
+    let next = 0;
+    for (let i = 1; i < open.length; i++) if (open[i]!.value > open[next]!.value) next = i;
+    const [node] = open.splice(next, 1);
+    const { value, depth: level, sibling } = node!;
+    best.push(value);
+    if (sibling < widest) open.push({ value: value * (1 - acceptance(level)), depth: level, sibling: sibling + 1 });
+    if (level < depth) open.push({ value: value * acceptance(level + 1), depth: level + 1, sibling: 1 });
+  }
+  return best;
 }
 
 /** Weight of what is assumed before anything is observed, in observations. */
