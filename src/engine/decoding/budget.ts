@@ -113,8 +113,9 @@ export class LevelAcceptance {
     this.#accepted[depth] = (this.#accepted[depth] ?? 0) * walkDecay + (accepted ? 1 : 0);
   }
 
-  at(depth: number): number {
+  /** @param prior what to expect of this depth, where something better is known than the prior of all */
+  at(depth: number, prior = this.#prior): number {
     const offered = this.#offered[depth] ?? 0;
-    return ((this.#accepted[depth] ?? 0) + this.#prior * priorWalks) / (offered + priorWalks);
+    return ((this.#accepted[depth] ?? 0) + prior * priorWalks) / (offered + priorWalks);
   }
 }

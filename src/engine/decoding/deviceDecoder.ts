@@ -11,7 +11,7 @@ import {
   prefillRows,
   Writing,
 } from "./decoder.ts";
-import type { DeviceProposal, DeviceStrategy } from "./deviceStrategy.ts";
+import type { DeviceProposal, RoundSource } from "./deviceStrategy.ts";
 import { Emission, firstOf } from "./emission.ts";
 import type { Ladder, Rung } from "./ladder.ts";
 import type { TokenRows } from "./target.ts";
@@ -68,7 +68,7 @@ export async function decodeOnDevice(
   sequence: DeviceSequence,
   request: DecodeRequest,
   writing = new Writing(),
-  strategy?: DeviceStrategy,
+  strategy?: RoundSource,
 ): Promise<DecodeResult> {
   const { signal, turn } = request;
   const { tokens, statistics } = writing;

@@ -12,6 +12,9 @@ export interface DeviceProposal {
   readonly chain: readonly number[];
 }
 
+/** What proposes the rounds of a text, and hears of them in order. */
+export type RoundSource = Pick<DeviceStrategy, "start" | "propose" | "settle">;
+
 /** A proposal that was made and whose round was not settled yet. */
 interface Proposed {
   readonly rung: Rung;

@@ -101,7 +101,10 @@ export class RungChooser {
 
   /** Tokens beyond the root's that a tree of this size should yield, by the acceptance at each depth. */
   private modelled({ rows, levels }: Rung): number {
-    const best = treeProbabilities((depth) => this.levels.at(depth), levels, rows - 1);
+    const acceptance: number[] = [];
+    // A depth that was seldom reached is taken to be like the one above.
+    for (let depth = 1; depth <= levels; depth++) acceptance.push(this.levels.at(depth, acceptance.at(-1)));
+    const best = treeProbabilities((depth) => acceptance[depth - 1]!, levels, rows - 1);
     return best.reduce((sum, probability) => sum + probability, 0);
   }
 
