@@ -135,6 +135,11 @@ export class Engine {
     return this.placement.reason;
   }
 
+  /** Which device is the faster one, in one sentence; undefined where they were not compared. */
+  get deviceComparison(): string | undefined {
+    return this.placement.comparison;
+  }
+
   /** Most tokens of one sequence, prompt included. */
   get capacity(): number {
     return this.placement.capacity;
