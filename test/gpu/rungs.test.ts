@@ -42,9 +42,11 @@ class Script implements RoundSource {
   constructor(
     private readonly rungs: readonly Rung[],
     private readonly guess: (emitted: number) => readonly number[] = () => [],
+    private readonly onStart: () => void = () => undefined,
   ) {}
 
   start(): void {
+    this.onStart();
     this.underWay = 0;
     this.emitted = 0;
   }
@@ -71,12 +73,19 @@ describe("rungs on the device", function () {
   let gpu: GpuTarget;
   let decoding: GpuDecoding;
   let plain: DeviceSequence;
+  let compiled = 0;
 
   before(async () => {
     scratch = await packTiny("tiny-qwen2", "int8");
     const { config } = scratch.checkpoint;
     const options = { capacity: 256, sequences: 4 };
     gpu = await GpuTarget.load(await openTestDevice(), scratch.checkpoint, scratch.target.packed, options);
+    const { device } = gpu.gpu;
+    const compile = device.createComputePipelineAsync.bind(device);
+    device.createComputePipelineAsync = (descriptor) => {
+      compiled++;
+      return compile(descriptor);
+    };
     const openHead = async (kind: HeadKind) => {
       return HeadFile.open(writeRandomHead(join(scratch.folder, kind), config, { kind }), config);
     };
@@ -99,6 +108,7 @@ describe("rungs on the device", function () {
   for (const kind of ["jakiro", "jakiro-star"] as const) {
     it(`switches in the middle of a text without changing it, with a ${kind} head`, async () => {
       const sequence = await decoding.open(kind, ladder(kind));
+      assert.ok(compiled > 0);
       assert.ok(sequence.draftCosts.length === 2 && sequence.draftCosts.every((ms) => ms > 0));
       const { rungs } = sequence;
       const [p, short, long, low, high] = rungs as [Rung, Rung, Rung, Rung, Rung];
@@ -106,9 +116,14 @@ describe("rungs on the device", function () {
       for (const [i, sampling] of (kind === "jakiro" ? samplers.slice(0, 3) : samplers.slice(1, 2)).entries()) {
         const asked = request(promptOf(3 + 60 * i, 9), { sampling: { ...sampling, seed: i }, maxTokens: 40 });
         const expected = await decodeOnDevice(plain, asked);
-        const script = new Script(order, nearlyRight(expected.tokens));
+        let inText = 0;
+        const script = new Script(order, nearlyRight(expected.tokens), () => {
+          inText = compiled;
+        });
         const result = await decodeOnDevice(sequence, asked, undefined, script);
         assert.deepEqual(result.tokens, expected.tokens);
+        assert.equal(compiled - inText, 0, "pipelines were compiled in the middle of the text");
+        for (const [round, { length }] of script.drafted.entries()) assert.ok(length <= script.run[round]!.rows);
         assert.ok(new Set(script.run).size === rungs.length, "every rung was run");
         assert.ok(acceptedOf(result) > 10, `${acceptedOf(result)} drafted tokens were accepted`);
         assert.deepEqual(sequence.tokens, [...asked.prompt, ...result.tokens.slice(0, -1)]);
