@@ -25,6 +25,11 @@ export interface Ladder {
 /** The round that drafts nothing. */
 export const plainRung: Rung = { rows: 1, levels: 0, draftForwards: 0 };
 
+/** Most tokens that a round of a rung may accept. */
+export function longestPath({ rows, levels }: Rung): number {
+  return levels === 0 ? rows : Math.min(rows, levels + 1);
+}
+
 /** Rows of a head's trees and how deep they are drafted: a device's products take rows in tiles, which are filled here. */
 const trees: readonly (readonly [rows: number, levels: readonly number[]])[] = [
   [4, [2, 3]],
@@ -35,7 +40,8 @@ const trees: readonly (readonly [rows: number, levels: readonly number[]])[] = [
 ];
 /** One tile of rows for every level of a draft. */
 const usualBranching = 8;
-const chainRows = [4, 8, 16, 32];
+const longestChainRows = 32;
+const chainRows = [4, 8, 16, longestChainRows];
 
 /** The rounds that a method may need; sizes that a user fixed leave one tree. */
 export function ladderOf(method: Method, head: HeadKind | undefined, sizes: TreeSizes): Ladder {
@@ -52,15 +58,12 @@ export function ladderOf(method: Method, head: HeadKind | undefined, sizes: Tree
       (depth === undefined ? levels : [depth]).map((each) => tree(kind, rows, each)),
     );
   };
-  const largestChain = Math.min(nodes ?? chainRows.at(-1)!, chainRows.at(-1)!);
-  const chains = usesLookup
-    ? [...new Set(chainRows.map((rows) => (nodes === undefined ? rows : largestChain)))].filter((rows) => rows > 1)
-    : [];
+  const chains = !usesLookup ? [] : nodes === undefined ? chainRows : [Math.min(nodes, longestChainRows)];
   return {
     rungs: [
       // Only `auto` may leave the head out.
       ...(head === undefined || method === "auto" ? [plainRung] : []),
-      ...chains.map((rows) => ({ ...plainRung, rows })),
+      ...chains.filter((rows) => rows > 1).map((rows) => ({ ...plainRung, rows })),
       ...(head === undefined ? [] : headRungs(head)),
     ],
     branching: branching ?? (nodes === undefined ? usualBranching : usualShape(nodes).branching),

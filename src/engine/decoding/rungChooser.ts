@@ -43,7 +43,7 @@ export class RungChooser {
     rungs: readonly Rung[],
     private readonly cost: CostModel,
   ) {
-    this.plain = rungs.find(({ rows }) => rows === 1);
+    this.plain = rungs.find(({ rows, levels }) => rows === 1 && levels === 0);
     this.chains = rungs.filter(({ rows, levels }) => rows > 1 && levels === 0);
     this.trees = rungs.filter(({ levels }) => levels > 0);
     const milliseconds = Math.min(...this.trees.map((rung) => this.milliseconds(rung)));

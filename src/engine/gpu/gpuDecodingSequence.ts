@@ -2,8 +2,8 @@ import { Calibration } from "../decoding/calibration.ts";
 import type { DecodeRequest } from "../decoding/decoder.ts";
 import type { DeviceRound, DeviceSequence } from "../decoding/deviceDecoder.ts";
 import type { DeviceProposal } from "../decoding/deviceStrategy.ts";
-import type { Rung } from "../decoding/ladder.ts";
-import { type GpuRounds, longestPath } from "./gpuRounds.ts";
+import { longestPath, type Rung } from "../decoding/ladder.ts";
+import type { GpuRounds } from "./gpuRounds.ts";
 import type { GpuSequence } from "./gpuSequence.ts";
 import { pathLength, type RoundOutcome } from "./roundLayout.ts";
 

@@ -1,5 +1,5 @@
 import { draftForwards } from "../decoding/draftHead.ts";
-import type { Rung } from "../decoding/ladder.ts";
+import { longestPath, type Rung } from "../decoding/ladder.ts";
 import { measureDraft } from "./draftCosts.ts";
 import { mostOutputs, mostRows } from "./forwardBuffers.ts";
 import type { GpuHead } from "./gpuHead.ts";
@@ -84,7 +84,7 @@ export class GpuRounds {
       shape,
       vocabulary,
       draftVocabulary: head?.draftVocabulary ?? 1,
-      parallel: draftsInParallel(head, shape),
+      parallel: head !== undefined && draftForwards(head.config.kind, shape.levels) < shape.levels,
       cache: { layers, slots: target.slots, width: kvHeads * headDim },
     };
     const kernels = await RoundKernels.compile(target.kernels.compiler, plan);
@@ -276,16 +276,6 @@ export class GpuRounds {
     this.programs.release();
     this.ring.release();
   }
-}
-
-/** Most tokens that a round of a rung may accept. */
-export function longestPath({ rows, levels }: Rung): number {
-  return levels === 0 ? rows : levels + 1;
-}
-
-/** Whether the last forward of the head yields two levels. */
-function draftsInParallel(head: GpuHead | undefined, { levels }: RoundShape): boolean {
-  return head !== undefined && draftForwards(head.config.kind, levels) < levels;
 }
 
 /** Rows of a run of tokens, padded with rows that store nothing. */
