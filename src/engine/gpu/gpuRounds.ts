@@ -128,10 +128,7 @@ export class GpuRounds {
    * them does not fit into the shape.
    */
   async prepare(rungs: readonly Rung[]): Promise<void> {
-    const paths = [1, ...rungs.map(longestPath)];
-    for (const rung of rungs) {
-      for (const path of paths) await this.target.exclusively(() => this.programs.of(rung, path, 1));
-    }
+    await this.target.exclusively(() => this.programs.prepare(rungs));
   }
 
   /** What drafting costs, as `measureDraft` says; to be asked for before any sequence was started. */

@@ -85,6 +85,12 @@ export class RoundPrograms {
     return { rows, levels, draftForwards: draftForwards(head.config.kind, levels) };
   }
 
+  /** Compiles what these rungs need, whichever round is before them. */
+  async prepare(rungs: readonly Rung[]): Promise<void> {
+    // Side by side: a program waits for its pipelines one after the other, and the programs have different ones.
+    await Promise.all(rungs.flatMap((rung) => this.firstRows.map(({ count }) => this.of(rung, count, 1))));
+  }
+
   /**
    * All dispatches of a round.
    * @param freshTokens the most that the round before may have accepted
