@@ -26,7 +26,7 @@ const largestSeed = 2 ** 32 - 1;
 
 const deviceOptions = {
   device: withDefault(
-    choice("auto|cpu|gpu", "where to run; auto takes the GPU where one can be used", devices),
+    choice("auto|cpu|gpu", "where to run; auto takes a GPU that is faster than the processor", devices),
     "auto",
   ),
   adapter: text("NAME", "part of the name of the GPU to use; the only way to one that is emulated in software"),

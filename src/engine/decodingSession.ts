@@ -8,6 +8,8 @@ import {
   Writing,
 } from "./decoding/decoder.ts";
 import { type DeviceSequence, decodeOnDevice, prefillOnDevice } from "./decoding/deviceDecoder.ts";
+import { DeviceStrategy } from "./decoding/deviceStrategy.ts";
+import { ladderOf } from "./decoding/ladder.ts";
 import type { Method } from "./decoding/method.ts";
 import { Strategy, type TreeSizes } from "./decoding/strategy.ts";
 import { DeviceLostError, type TargetSequence } from "./decoding/target.ts";
@@ -121,9 +123,10 @@ export class DecodingSession implements Resident {
     const { method, sizes, head: kind } = this.options;
     const model = this.placement.enter();
     try {
-      // Retrieval drafts from the text, which is the host's.
-      const isDevices = method !== "lookup" && (method !== "auto" || kind !== undefined);
-      if (model.decoding !== undefined && isDevices) return deviceDesk(model, await model.decoding.open(kind, sizes));
+      if (model.decoding !== undefined) {
+        const ladder = ladderOf(method, kind, sizes);
+        return deviceDesk(model, await model.decoding.open(kind, ladder), ladder.chain);
+      }
       const loaded = kind === undefined ? undefined : await model.heads.get(kind);
       const head = loaded?.sequence();
       const sequence = model.target.sequence(this.placement.capacity);
@@ -164,15 +167,24 @@ function hostDesk(model: PlacedModel, sequence: TargetSequence, makeStrategy: ()
   };
 }
 
-function deviceDesk(model: PlacedModel, sequence: DeviceSequence): Desk {
+/** @param chain most tokens of known text that one round verifies */
+function deviceDesk(model: PlacedModel, sequence: DeviceSequence, chain: number): Desk {
+  const { rungs, draftCosts } = sequence;
+  const makeStrategy = () => {
+    return new DeviceStrategy({ rungs, chain }, new CostModel(measuredCosts(model.verifyCosts, draftCosts)));
+  };
+  let strategy = makeStrategy();
   return {
     model,
     get tokens() {
       return sequence.tokens;
     },
-    decode: (request, writing) => decodeOnDevice(sequence, request, writing),
+    decode: (request, writing) => decodeOnDevice(sequence, request, writing, strategy),
     prefill: (request) => prefillOnDevice(sequence, request),
-    reset: () => sequence.reset(),
+    reset() {
+      sequence.reset();
+      strategy = makeStrategy();
+    },
     clear: () => sequence.release(),
   };
 }

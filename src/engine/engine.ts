@@ -7,6 +7,7 @@ import type { WeightFormat } from "./cpu/packMatrix.ts";
 import { type PackedTarget, packTarget } from "./cpu/packTarget.ts";
 import { decodeSmoothing } from "./cpu/smoothingFile.ts";
 import type { MeasuredCosts } from "./decoding/costModel.ts";
+import { ladderOf } from "./decoding/ladder.ts";
 import type { Method } from "./decoding/method.ts";
 import type { TreeSizes } from "./decoding/strategy.ts";
 import type { TargetSequence } from "./decoding/target.ts";
@@ -136,6 +137,11 @@ export class Engine {
     return this.placement.reason;
   }
 
+  /** Which device is the faster one, in one sentence; undefined where they were not compared. */
+  get deviceComparison(): string | undefined {
+    return this.placement.comparison;
+  }
+
   /** Most tokens of one sequence, prompt included. */
   get capacity(): number {
     return this.placement.capacity;
@@ -163,9 +169,13 @@ export class Engine {
     return this.placement.current.target.sequence(capacity);
   }
 
-  /** Milliseconds of a round's first draft forward and of each later one, measured when the head was loaded. */
+  /** Milliseconds of a round's first draft forward and of each later one, as measured on the device that drafts. */
   async draftCosts(kind: HeadKind): Promise<readonly number[]> {
-    return (await this.placement.current.heads.get(kind)).costs;
+    const { decoding, heads } = this.placement.current;
+    if (decoding === undefined) return (await heads.get(kind)).costs;
+    const sequence = await decoding.open(kind, ladderOf("auto", kind, {}));
+    sequence.release();
+    return sequence.draftCosts;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { planTree, type TreePlan, tokensPerMillisecond } from "./decoding/budget.ts";
+import { planTree, type TreePlan, tokensPerMillisecond, treeProbabilities } from "./decoding/budget.ts";
 import type { CostModel } from "./decoding/costModel.ts";
 
 /** What the budget would choose to verify at one acceptance, and what that is worth on this machine. */
@@ -15,7 +15,6 @@ export interface Expectation {
 
 const longestChain = 48;
 const deepest = 8;
-const widest = 8;
 const largestTree = 63;
 
 /** A retrieved chain: costs no draft forward, and each token holds only if all before it do. */
@@ -33,30 +32,15 @@ export function expectFromHead(acceptance: number, cost: CostModel): Expectation
   let draftMs = 0;
   for (let depth = 1; depth <= deepest; depth++) {
     draftMs += cost.draftMs(depth - 1);
-    const plan = planTree(treeProbabilities(acceptance, depth), cost, draftMs);
+    const plan = planTree(
+      treeProbabilities(() => acceptance, depth, largestTree),
+      cost,
+      draftMs,
+    );
     const candidate = expectation(acceptance, depth, plan, cost);
     if (candidate.speedup > best.speedup) best = candidate;
   }
   return best;
-}
-
-/**
- * Probabilities of the best nodes, falling, of a tree in which a node's first child is right with probability a and each
- * further one with probability a where all before it are wrong: a (1 - a)^i.
- */
-export function treeProbabilities(acceptance: number, depth: number): number[] {
-  const children = Array.from({ length: widest }, (_, i) => acceptance * (1 - acceptance) ** i);
-  const all: number[] = [];
-  let level = [1];
-  for (let i = 0; i < depth; i++) {
-    level = best(level.flatMap((parent) => children.map((child) => parent * child)));
-    all.push(...level);
-  }
-  return best(all);
-}
-
-function best(probabilities: readonly number[]): number[] {
-  return probabilities.toSorted((a, b) => b - a).slice(0, largestTree);
 }
 
 function expectation(acceptance: number, draftForwards: number, plan: TreePlan, cost: CostModel): Expectation {

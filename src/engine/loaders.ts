@@ -17,6 +17,7 @@ import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
 import { measureVerification } from "./measure.ts";
 import { packageVersion } from "./model/catalogue.ts";
 import type { Loaders, PlacedModel } from "./placement.ts";
+import { keepTokenMs, knownTokenMs } from "./processorCost.ts";
 import type { ProgressListener } from "./progress.ts";
 import { rowsAgree } from "./rowCheck.ts";
 
@@ -55,6 +56,7 @@ export interface ModelSources extends HeadSources {
 const patienceMs = 60_000;
 
 export function loadersOf(sources: ModelSources): Loaders {
+  const processorTokenMs = async () => knownTokenMs((await sources.packed()).directory, sources.threads);
   let { searchAnew } = sources;
   return {
     cpu: () => loadOntoCpu(sources),
@@ -64,6 +66,8 @@ export function loadersOf(sources: ModelSources): Loaders {
       searchAnew = true;
       return model;
     },
+    // A GPU that was named is to be used.
+    ...(sources.adapter === undefined ? { processorTokenMs } : {}),
   };
 }
 
@@ -73,6 +77,7 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
   try {
     const sequence = target.sequence(room.capacity);
     const verifyCosts = await measureVerification(sequence, signal);
+    keepTokenMs((await sources.packed()).directory, threads, verifyCosts[0]!.ms);
     return { device: "cpu", target, heads: headsOf(sources), verifyCosts, capacity: sequence.capacity };
   } catch (error) {
     await target.release();

@@ -5,7 +5,7 @@ import { JakiroError } from "./errors.ts";
 import type { ForwardProfile } from "./gpu/profile.ts";
 import type { Heads } from "./heads.ts";
 
-/** Where a user wants a model to run; "auto" takes the GPU where there is one that can be used. */
+/** Where a user wants a model to run; "auto" takes a GPU that can be used and writes plain text faster than the processor. */
 export type DeviceChoice = "auto" | "cpu" | "gpu";
 
 /** A model on one device, with what it costs there. */
@@ -28,8 +28,17 @@ export interface PlacedModel {
   readonly capacity: number;
 }
 
-/** Ways to bring a model onto a device; "gpu" rejects with the reason where it cannot be used. */
-export type Loaders = Readonly<Record<"cpu" | "gpu", () => Promise<PlacedModel>>>;
+/** Ways to bring a model onto a device. */
+export interface Loaders {
+  cpu(): Promise<PlacedModel>;
+  /** Rejects with the reason where it cannot be used. */
+  gpu(): Promise<PlacedModel>;
+  /**
+   * Milliseconds of a plain token on the processor, as an earlier load measured it; undefined where none did. Absent where the GPU
+   * is to be used however slow it is.
+   */
+  processorTokenMs?(): Promise<number | undefined>;
+}
 
 /** Whatever keeps something on a device. */
 export interface Resident {
@@ -75,6 +84,8 @@ export class Placement {
     private readonly options: PlacementOptions,
     private model: PlacedModel,
     private whyCpu: string | undefined,
+    /** Which device is the faster one, in one sentence; undefined where they were not compared. */
+    readonly comparison: string | undefined,
   ) {
     this.now = options.now ?? (() => performance.now());
     this.arrivedAt = this.now();
@@ -83,9 +94,10 @@ export class Placement {
 
   /** Throws JakiroError("model") with the reason where the GPU must be used and cannot. */
   static async choose(device: DeviceChoice, loaders: Loaders, options: PlacementOptions): Promise<Placement> {
-    if (device === "cpu") return new Placement(loaders, options, await loaders.cpu(), undefined);
+    if (device === "cpu") return new Placement(loaders, options, await loaders.cpu(), undefined, undefined);
+    let gpu: PlacedModel;
     try {
-      return new Placement(loaders, options, await loaders.gpu(), undefined);
+      gpu = await loaders.gpu();
     } catch (error) {
       options.signal?.throwIfAborted();
       const reason = reasonOf(error);
@@ -94,8 +106,13 @@ export class Placement {
       }
       const model = await loaders.cpu();
       options.onNote(`Running on the processor. ${reason}`);
-      return new Placement(loaders, options, model, reason);
+      return new Placement(loaders, options, model, reason, undefined);
     }
+    if (device === "gpu") return new Placement(loaders, options, gpu, undefined, undefined);
+    const { model, comparison } = await fasterOf(gpu, loaders, options);
+    if (model === gpu) return new Placement(loaders, options, model, undefined, comparison);
+    options.onNote(`Running on the processor. ${comparison}`);
+    return new Placement(loaders, options, model, comparison, comparison);
   }
 
   /** Where the model is now. */
@@ -203,6 +220,53 @@ export class Placement {
   private release(model: PlacedModel): void {
     releaseModel(model).catch((error: unknown) => this.options.onNote(`Releasing memory failed: ${reasonOf(error)}`));
   }
+}
+
+/**
+ * The model where plain text is written faster. The processor is loaded where nobody knows how fast it is: once for a model and a
+ * machine, since that is kept.
+ */
+async function fasterOf(
+  gpu: PlacedModel,
+  loaders: Loaders,
+  { signal, onNote }: PlacementOptions,
+): Promise<{ readonly model: PlacedModel; readonly comparison?: string }> {
+  if (loaders.processorTokenMs === undefined) return { model: gpu };
+  let cpu: PlacedModel | undefined;
+  try {
+    const known = await loaders.processorTokenMs();
+    if (known === undefined) cpu = await loaders.cpu();
+    const processorMs = known ?? tokenMs(cpu!);
+    const name = `GPU ${gpu.adapter}`;
+    if (tokenMs(gpu) <= processorMs) {
+      if (cpu !== undefined) await releaseModel(cpu);
+      return { model: gpu, comparison: faster(`The ${name}`, tokenMs(gpu), "processor", processorMs) };
+    }
+    const model = cpu ?? (await loaders.cpu());
+    const comparison = faster("The processor", processorMs, name, tokenMs(gpu));
+    await releaseModel(gpu).catch((error: unknown) => onNote(`Releasing memory failed: ${reasonOf(error)}`));
+    return { model, comparison };
+  } catch (error) {
+    if (signal?.aborted) {
+      await releaseModel(gpu);
+      throw error;
+    }
+    onNote(`The processor could not be compared with the GPU: ${reasonOf(error)}`);
+    return { model: gpu };
+  }
+}
+
+/** Of plain decoding. */
+function tokenMs({ verifyCosts }: PlacedModel): number {
+  return verifyCosts.find(({ rows }) => rows === 1)?.ms ?? 0;
+}
+
+function faster(first: string, firstMs: number, second: string, secondMs: number): string {
+  return `${first} is faster than the ${second}: ${milliseconds(firstMs)} a token against ${milliseconds(secondMs)}.`;
+}
+
+function milliseconds(ms: number): string {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
 async function releaseModel({ heads, decoding, target }: PlacedModel): Promise<void> {

@@ -56,7 +56,11 @@ describe("an engine whose GPU is lost", function () {
   });
   afterEach(() => engine.release());
 
-  async function load(options: Partial<EngineOptions> = {}): Promise<void> {
+  /** @param named the GPU is used however slow it is, unless this is empty */
+  async function load(
+    options: Partial<EngineOptions> = {},
+    named: { readonly adapter?: string } = { adapter: "Test" },
+  ): Promise<void> {
     const open = async () => {
       const device = { ...(await openTestDevice()), name: adapter.name };
       devices.push(device);
@@ -69,6 +73,7 @@ describe("an engine whose GPU is lost", function () {
       capacity: 300,
       threads: 1,
       device: "auto",
+      ...named,
       gpuAccess: { find: async () => [adapter], open, test: async () => passed },
       onNote: (note) => notes.push(note),
       now: () => clock,
@@ -202,6 +207,15 @@ describe("an engine whose GPU is lost", function () {
     await load({ gpuAccess: { find: async () => [adapter], open, test: async () => ({ ok: false, failures }) } });
     assert.equal(engine.device, "cpu");
     assert.match(engine.deviceReason!, /Test GPU computes wrongly with its present driver \(norm, linear int8\)/);
+  });
+
+  it("is left for a processor that is faster, where none was named", async () => {
+    await load({}, {});
+    assert.equal(engine.device, "cpu");
+    assert.match(engine.deviceReason!, /^The processor is faster than the GPU Test GPU: .* a token against .* ms\.$/);
+    assert.deepEqual(notes, [`Running on the processor. ${engine.deviceReason}`]);
+    const session = await engine.session("auto");
+    assert.equal((await session.decode(request([1, 2, 3], { maxTokens: 4 }))).tokens.length, 4);
   });
 
   it("has room for as many sessions as were asked for, and takes it back", async () => {

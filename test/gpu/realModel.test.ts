@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { featureSmoothing } from "../../src/engine/cpu/packTarget.ts";
 import { decode } from "../../src/engine/decoding/decoder.ts";
 import { decodeOnDevice } from "../../src/engine/decoding/deviceDecoder.ts";
+import { ladderOf } from "../../src/engine/decoding/ladder.ts";
 import { tau } from "../../src/engine/decoding/statistics.ts";
 import { GpuDecoding } from "../../src/engine/gpu/gpuDecoding.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
@@ -27,8 +28,9 @@ describe("the default model on the GPU", function () {
     const decoding = new GpuDecoding(gpu, openHead, featureSmoothing(packed));
     try {
       const asked = request(tokenizer.encode("for i in range("), { maxTokens });
-      const plain = await decodeOnDevice(await decoding.open(undefined, {}), asked);
-      const jakiro = await decodeOnDevice(await decoding.open("jakiro", { nodes: 4, depth: 2 }), asked);
+      const plain = await decodeOnDevice(await decoding.open(undefined, ladderOf("plain", undefined, {})), asked);
+      const ladder = ladderOf("jakiro", "jakiro", { nodes: 4, depth: 2 });
+      const jakiro = await decodeOnDevice(await decoding.open("jakiro", ladder), asked);
       assert.deepEqual(jakiro.tokens, plain.tokens);
       assert.ok(tau(jakiro.statistics.counts) > 1, "no draft was accepted");
       assert.deepEqual(plain.tokens, (await decode(cpu.sequence(128), strategyOf("plain"), asked)).tokens);

@@ -18,16 +18,23 @@ describe("Placement", () => {
   /** Why the GPU cannot be used; undefined where it can. */
   let gpuFault: string | undefined;
   let gpuCapacity: number;
+  /** Milliseconds of a plain token by device, as a load measures them. */
+  const measured = { cpu: 15, gpu: 5 };
+  /** What an earlier load measured on the processor; undefined where devices are not to be compared. */
+  let known: { readonly tokenMs: number | undefined } | undefined;
 
   beforeEach(() => {
     [notes, loads, released, moves, clock, gpuFault, gpuCapacity] = [[], [], [], 0, 0, undefined, 100];
+    Object.assign(measured, { cpu: 15, gpu: 5 });
+    known = undefined;
   });
 
   function place(device: "cpu" | "gpu", capacity: number): PlacedModel {
     const name = `${device}${loads.push(device)}`;
     const target = { sequence: () => assert.fail("not asked for"), release: async () => void released.push(name) };
     const heads = new Heads(() => assert.fail("not asked for"));
-    return { device, ...(device === "gpu" ? { adapter: "X" } : {}), target, heads, verifyCosts: [], capacity };
+    const verifyCosts = [{ rows: 1, ms: measured[device] }];
+    return { device, ...(device === "gpu" ? { adapter: "X" } : {}), target, heads, verifyCosts, capacity };
   }
 
   function choose(device: DeviceChoice): Promise<Placement> {
@@ -38,6 +45,7 @@ describe("Placement", () => {
         loads.push("refused");
         throw new JakiroError("model", gpuFault);
       },
+      ...(known === undefined ? {} : { processorTokenMs: async () => known?.tokenMs }),
     };
     const onMove = () => void moves++;
     return Placement.choose(device, loaders, { onNote: (note) => notes.push(note), onMove, now: () => clock });
@@ -59,6 +67,42 @@ describe("Placement", () => {
   it("takes the GPU where one can be used, and says nothing", async () => {
     const placement = await choose("auto");
     assert.deepEqual([placement.current.device, placement.reason, loads, notes], ["gpu", undefined, ["gpu"], []]);
+  });
+
+  describe("where both devices can be used", () => {
+    it("takes the GPU that is faster than the processor is known to be", async () => {
+      known = { tokenMs: 15 };
+      const placement = await choose("auto");
+      assert.deepEqual([placement.current.device, placement.reason, loads, notes], ["gpu", undefined, ["gpu"], []]);
+      assert.equal(placement.comparison, "The GPU X is faster than the processor: 5.0 ms a token against 15 ms.");
+    });
+
+    it("takes the processor that is known to be faster, and says so", async () => {
+      known = { tokenMs: 3 };
+      const placement = await choose("auto");
+      const comparison = "The processor is faster than the GPU X: 3.0 ms a token against 5.0 ms.";
+      assert.deepEqual([placement.current.device, placement.reason], ["cpu", comparison]);
+      assert.deepEqual(
+        [loads, released, notes],
+        [["gpu", "cpu"], ["gpu1"], [`Running on the processor. ${comparison}`]],
+      );
+    });
+
+    it("measures the processor where nobody knows how fast it is, and gives the slower device back", async () => {
+      known = { tokenMs: undefined };
+      assert.equal((await choose("auto")).current.device, "gpu");
+      assert.deepEqual([loads, released], [["gpu", "cpu"], ["cpu2"]]);
+      [loads, released] = [[], []];
+      measured.cpu = 4;
+      assert.equal((await choose("auto")).current.device, "cpu");
+      assert.deepEqual([loads, released], [["gpu", "cpu"], ["gpu1"]]);
+    });
+
+    it("does not ask where the GPU was chosen", async () => {
+      known = { tokenMs: 3 };
+      assert.equal((await choose("gpu")).current.device, "gpu");
+      assert.deepEqual(loads, ["gpu"]);
+    });
   });
 
   it("goes on with the processor where none can be used, and says why", async () => {

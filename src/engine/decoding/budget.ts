@@ -1,7 +1,7 @@
 import type { CostModel } from "./costModel.ts";
 
 /** A tree must promise this much more than plain decoding before it is preferred: measured costs are that noisy. */
-const noiseMargin = 1.01;
+export const noiseMargin = 1.01;
 
 /** How many of the best nodes to verify, and what that is expected to yield. */
 export interface TreePlan {
@@ -61,6 +61,32 @@ export function shouldDeepen(
   return frontierMass * acceptance > tokensPerMillisecond(current) * (cost.draftMs(level) + rowMs);
 }
 
+/** Children that a node of a modelled tree has. */
+const widest = 8;
+
+/**
+ * Probabilities of the best nodes, falling, of a tree in which a node's first child is right with probability a and each
+ * further one with probability a where all before it are wrong: a (1 - a)^i.
+ * @param acceptance a of the children at a depth, 1 for the root's
+ * @param depth levels below the root
+ * @param count how many nodes to name at most
+ */
+export function treeProbabilities(acceptance: (depth: number) => number, depth: number, count: number): number[] {
+  const best: number[] = [];
+  // A node's next sibling and first child are never likelier than itself, so that these are all that may come next.
+  const open = [{ value: acceptance(1), depth: 1, sibling: 1 }];
+  while (best.length < count && open.length > 0) {
+    let next = 0;
+    for (let i = 1; i < open.length; i++) if (open[i]!.value > open[next]!.value) next = i;
+    const [node] = open.splice(next, 1);
+    const { value, depth: level, sibling } = node!;
+    best.push(value);
+    if (sibling < widest) open.push({ value: value * (1 - acceptance(level)), depth: level, sibling: sibling + 1 });
+    if (level < depth) open.push({ value: value * acceptance(level + 1), depth: level + 1, sibling: 1 });
+  }
+  return best;
+}
+
 /** Weight of what is assumed before anything is observed, in observations. */
 const priorWalks = 4;
 const walkDecay = 0.97;
@@ -87,8 +113,9 @@ export class LevelAcceptance {
     this.#accepted[depth] = (this.#accepted[depth] ?? 0) * walkDecay + (accepted ? 1 : 0);
   }
 
-  at(depth: number): number {
+  /** @param prior what to expect of this depth, where something better is known than the prior of all */
+  at(depth: number, prior = this.#prior): number {
     const offered = this.#offered[depth] ?? 0;
-    return ((this.#accepted[depth] ?? 0) + this.#prior * priorWalks) / (offered + priorWalks);
+    return ((this.#accepted[depth] ?? 0) + prior * priorWalks) / (offered + priorWalks);
   }
 }

@@ -11,8 +11,9 @@ import {
   prefillRows,
   Writing,
 } from "./decoder.ts";
+import type { DeviceProposal, RoundSource } from "./deviceStrategy.ts";
 import { Emission, firstOf } from "./emission.ts";
-import type { TreeSizes } from "./strategy.ts";
+import type { Ladder, Rung } from "./ladder.ts";
 import type { TokenRows } from "./target.ts";
 
 /** What a round on a device did to a sequence. */
@@ -28,6 +29,10 @@ export interface DeviceRound {
 export interface DeviceSequence {
   readonly tokens: readonly number[];
   readonly capacity: number;
+  /** The rounds that it holds ready. */
+  readonly rungs: readonly Rung[];
+  /** Milliseconds of a round's first draft forward and of each later one, as measured; empty without a head. */
+  readonly draftCosts: readonly number[];
   /** Forgets every committed token from `length` on. No round may be under way. */
   trim(length: number): void;
   /** Commits tokens of the prompt that follow the committed ones; `next` is the token behind them. */
@@ -38,8 +43,8 @@ export interface DeviceSequence {
   firstLogits(root: number): Promise<Float32Array>;
   /** Begins to decode at most `tokenLimit` tokens behind the committed ones; `root` is the token after them. */
   start(root: number, request: DecodeRequest, tokenLimit: number): void;
-  /** Submits one more round. */
-  submit(): Promise<void>;
+  /** Submits one more round; without a proposal, the largest that there is. A chain needs every round before it to have been read. */
+  submit(proposal?: DeviceProposal): Promise<void>;
   /** What the oldest round that was not read yet did; undefined where the text had ended before. */
   read(): Promise<DeviceRound | undefined>;
   /** Ends decoding: rounds submitted from now on do nothing. */
@@ -57,11 +62,13 @@ export const roundsInFlight = 2;
  * Generates text by rounds of a device. Unlike `decode`, the prompt's last token is the first round's root, so that the device
  * chooses every token of the text.
  * @param writing what an earlier call with this request had written: it is gone on from there
+ * @param strategy chooses the rounds; without one all are the largest that there is
  */
 export async function decodeOnDevice(
   sequence: DeviceSequence,
   request: DecodeRequest,
   writing = new Writing(),
+  strategy?: RoundSource,
 ): Promise<DecodeResult> {
   const { signal, turn } = request;
   const { tokens, statistics } = writing;
@@ -80,13 +87,16 @@ export async function decodeOnDevice(
   if (reason !== undefined) return finish(reason);
 
   sequence.start(root, request, request.maxTokens - tokens.length);
+  strategy?.start(prompt, request.known);
   let submitted = 0;
   let started = performance.now();
   while (reason === undefined) {
     for (; submitted < roundsInFlight; submitted++) {
       await turn?.();
       if (signal?.aborted) break;
-      await sequence.submit();
+      const proposal = strategy?.propose();
+      if (strategy !== undefined && proposal === undefined) break;
+      await sequence.submit(proposal);
     }
     if (signal?.aborted) reason = "cancelled";
     if (submitted === 0) break;
@@ -101,6 +111,7 @@ export async function decodeOnDevice(
     request.onRound?.({ rows: round.rows, accepted, draftMs: 0, verifyMs: now - started });
     started = now;
     reason ??= emitted.reason ?? round.finishReason;
+    if (reason === undefined) strategy?.settle(round);
   }
   sequence.end();
   for (; submitted > 0; submitted--) await sequence.read();
@@ -153,9 +164,9 @@ export async function readPrompt(
 /** What opens sequences that decode on a device by themselves. */
 export interface DeviceDecoding {
   /**
-   * A sequence that drafts with a head of this kind, or decodes plainly without one. Rejects with JakiroError where the tree or the
-   * sequence finds no room.
+   * A sequence that holds a ladder's rounds ready; its trees are drafted by a head of this kind. Rejects with JakiroError where a
+   * tree or the sequence finds no room.
    */
-  open(kind: HeadKind | undefined, sizes: TreeSizes): Promise<DeviceSequence>;
+  open(kind: HeadKind | undefined, ladder: Ladder): Promise<DeviceSequence>;
   release(): Promise<void>;
 }

@@ -21,6 +21,11 @@ export interface HeadOutputs {
   readonly branches?: readonly [Float32Array, Float32Array];
 }
 
+/** Forwards in which a head drafts so many levels: the last one of a Jakiro head yields two of them. */
+export function draftForwards(kind: HeadKind, levels: number): number {
+  return kind === "jakiro" && levels > 1 ? levels - 1 : levels;
+}
+
 /** Best tokens of each row, best first, [rows, count]. */
 export interface Candidates {
   readonly count: number;

@@ -1,5 +1,5 @@
 import { type Calibration, headClaim } from "./calibration.ts";
-import type { Candidates, DraftHead, HeadOutputs } from "./draftHead.ts";
+import { type Candidates, type DraftHead, draftForwards, type HeadOutputs } from "./draftHead.ts";
 import { type DraftTree, draftSources, type Frontier, rootNode } from "./tree.ts";
 
 /** How far a head may grow a tree in one round. */
@@ -58,8 +58,8 @@ export class HeadDrafter {
   /** Grows the tree below its root and returns the number of draft forwards that took. */
   async draft(tree: DraftTree, plan: GrowthPlan): Promise<number> {
     const { head } = this;
-    const parallel = head.kind === "jakiro" && plan.depth > 1;
-    const forwardLimit = parallel ? plan.depth - 1 : plan.depth;
+    const forwardLimit = draftForwards(head.kind, plan.depth);
+    const parallel = forwardLimit < plan.depth;
     let outputs = await this.catchUp(tree.token(rootNode));
     let forwards = 1;
     let frontier: Frontier = { nodes: Int32Array.of(rootNode), parentRows: Int32Array.of(0) };

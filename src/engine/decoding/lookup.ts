@@ -1,4 +1,4 @@
-import { type Calibration, lookupClaim } from "./calibration.ts";
+import { type Calibration, type Claim, lookupClaim } from "./calibration.ts";
 import { SuffixAutomaton } from "./suffixAutomaton.ts";
 import { type DraftTree, draftSources, rootNode } from "./tree.ts";
 
@@ -12,6 +12,16 @@ const tokensOffPerAgreement = 12;
 /** Tokens after an edit until its place is given up. */
 const patience = 64;
 const longestComparison = 16;
+/** Chains that are less likely than this to be right to their end are cut. */
+const defaultProbability = 0.01;
+
+/** A token of the known text's continuation. */
+export interface KnownToken {
+  readonly token: number;
+  readonly claim: Claim;
+  /** That it and all before it in the chain are right, as calibrated. */
+  readonly probability: number;
+}
 
 /** A place in the known text whose continuation is proposed. */
 interface Source {
@@ -66,28 +76,37 @@ export class LookupDrafter {
    * Adds the best source's continuation to the tree, a chain from the root of at most `limit` nodes, and returns their
    * number. The chain ends where its calibrated probability falls below `leastProbability`.
    */
-  draft(tree: DraftTree, limit: number, leastProbability = 0.01): number {
-    const source = this.#bestSource();
-    if (!source) return 0;
-    this.#following = source.next;
-    this.#agreement = source.length;
-    const chain: number[] = [];
+  draft(tree: DraftTree, limit: number, leastProbability = defaultProbability): number {
     let parent: number = rootNode;
-    while (chain.length < limit) {
-      const token = this.#tokenAt(source.next + chain.length, chain);
-      if (token < 0) break;
-      const claim = lookupClaim(source.length + chain.length, source.anchored);
-      const probability = this.#calibration.probability(claim);
-      if (Math.exp(tree.value(parent)) * probability < leastProbability) break;
+    const chain = this.continuation(limit, leastProbability);
+    for (const { token, claim } of chain) {
       parent = this.#calibration.propose(tree, parent, token, draftSources.lookup, claim);
-      chain.push(token);
     }
     return chain.length;
   }
 
+  /** The best source's continuation, as `draft` adds it. */
+  continuation(limit: number, leastProbability = defaultProbability): KnownToken[] {
+    const source = this.#bestSource();
+    if (!source) return [];
+    this.#following = source.next;
+    this.#agreement = source.length;
+    const chain: KnownToken[] = [];
+    let probability = 1;
+    while (chain.length < limit) {
+      const token = this.#tokenAt(source.next + chain.length, chain);
+      if (token < 0) break;
+      const claim = lookupClaim(source.length + chain.length, source.anchored);
+      probability *= this.#calibration.probability(claim);
+      if (probability < leastProbability) break;
+      chain.push({ token, claim, probability });
+    }
+    return chain;
+  }
+
   /** The known text goes on with the drafted chain: what repeats itself can be drafted beyond its end. */
-  #tokenAt(index: number, chain: readonly number[]): number {
-    return index < this.#text.size ? this.#text.token(index) : chain[index - this.#text.size]!;
+  #tokenAt(index: number, chain: readonly KnownToken[]): number {
+    return index < this.#text.size ? this.#text.token(index) : chain[index - this.#text.size]!.token;
   }
 
   #follow(token: number): void {

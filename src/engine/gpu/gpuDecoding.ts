@@ -1,5 +1,5 @@
 import type { DeviceDecoding, DeviceSequence } from "../decoding/deviceDecoder.ts";
-import { type TreeSizes, usualShape } from "../decoding/strategy.ts";
+import type { Ladder, Rung } from "../decoding/ladder.ts";
 import type { HeadFile } from "../model/headFile.ts";
 import type { HeadKind } from "../model/headKinds.ts";
 import { mostOutputs } from "./forwardBuffers.ts";
@@ -13,12 +13,12 @@ import { headScratchSlots, mostBranching, type RoundShape } from "./roundLayout.
 interface PlacedHead {
   readonly head: GpuHead;
   readonly freeRegions: number[];
+  /** What drafting costs, once it was measured. */
+  draftCosts?: readonly number[];
 }
 
 /** Levels of the deepest tree that a head's regions have room for. */
 const deepestTree = 16;
-/** Rows of a verification where nobody says how many; weights are read once for all of them. */
-const usualNodes = 16;
 
 /** What decodes on the device by itself: opens sequences whose rounds run there from the draft to the accepted tokens. */
 export class GpuDecoding implements DeviceDecoding {
@@ -34,21 +34,30 @@ export class GpuDecoding implements DeviceDecoding {
     private readonly featureSmoothing: Float32Array | undefined,
   ) {}
 
-  async open(kind: HeadKind | undefined, sizes: TreeSizes): Promise<DeviceSequence> {
+  async open(kind: HeadKind | undefined, ladder: Ladder): Promise<DeviceSequence> {
     const placed = kind === undefined ? undefined : await this.placedHead(kind);
-    const shape = kind === undefined ? plainShape : shapeOf(kind, sizes);
+    const rungs = ladder.rungs.map(clamped);
     const host = this.target.sequence();
     const headRegion = placed?.freeRegions.pop() ?? 0;
-    try {
-      const rounds = await GpuRounds.create(this.target, placed?.head, shape, [{ region: host.region, headRegion }]);
-      return new GpuDecodingSequence(rounds, 0, host, () => {
-        rounds.release();
-        host.release();
-        placed?.freeRegions.push(headRegion);
-      });
-    } catch (error) {
+    const giveBack = () => {
       host.release();
       placed?.freeRegions.push(headRegion);
+    };
+    let rounds: GpuRounds | undefined;
+    try {
+      const place = { region: host.region, headRegion };
+      rounds = await GpuRounds.create(this.target, placed?.head, shapeOf(kind, ladder, rungs), [place]);
+      await rounds.prepare(rungs);
+      if (placed !== undefined) placed.draftCosts ??= await rounds.measureDraft();
+      const opened = rounds;
+      const release = () => {
+        opened.release();
+        giveBack();
+      };
+      return new GpuDecodingSequence(opened, 0, host, release, rungs, placed?.draftCosts);
+    } catch (error) {
+      rounds?.release();
+      giveBack();
       throw error;
     }
   }
@@ -82,15 +91,19 @@ export class GpuDecoding implements DeviceDecoding {
   }
 }
 
-const plainShape: RoundShape = { sequences: 1, rows: 1, branching: 1, levels: 1, branches: 1 };
+/** As much of a rung as sequences have room for; of its forwards, the last one may draft two levels. */
+function clamped({ rows, levels, draftForwards }: Rung): Rung {
+  const fewer = Math.max(0, levels - deepestTree);
+  return { rows: Math.min(rows, mostOutputs), levels: levels - fewer, draftForwards: draftForwards - fewer };
+}
 
-function shapeOf(kind: HeadKind, { nodes = usualNodes, depth, branching }: TreeSizes): RoundShape {
-  const usual = usualShape(nodes);
+function shapeOf(kind: HeadKind | undefined, { branching, chain }: Ladder, rungs: readonly Rung[]): RoundShape {
   return {
     sequences: 1,
-    rows: Math.min(nodes, mostOutputs),
-    branching: Math.min(branching ?? usual.branching, mostBranching),
-    levels: Math.min(depth ?? usual.depth, deepestTree),
+    rows: Math.max(...rungs.map(({ rows }) => rows)),
+    branching: kind === undefined ? 1 : Math.min(branching, mostBranching),
+    levels: Math.max(1, ...rungs.map(({ levels }) => levels)),
     branches: kind === "jakiro-star" ? 2 : 1,
+    chain,
   };
 }

@@ -1,6 +1,8 @@
 import { Calibration } from "../decoding/calibration.ts";
 import type { DecodeRequest } from "../decoding/decoder.ts";
 import type { DeviceRound, DeviceSequence } from "../decoding/deviceDecoder.ts";
+import type { DeviceProposal } from "../decoding/deviceStrategy.ts";
+import { longestPath, type Rung } from "../decoding/ladder.ts";
 import type { GpuRounds } from "./gpuRounds.ts";
 import type { GpuSequence } from "./gpuSequence.ts";
 import { pathLength, type RoundOutcome } from "./roundLayout.ts";
@@ -9,7 +11,7 @@ import { pathLength, type RoundOutcome } from "./roundLayout.ts";
 export class GpuDecodingSequence implements DeviceSequence {
   private readonly calibration = new Calibration();
   /** Rounds submitted and not yet read. */
-  private readonly pending: number[] = [];
+  private readonly pending: { readonly round: number; readonly rung: Rung }[] = [];
   private root = 0;
 
   constructor(
@@ -19,6 +21,8 @@ export class GpuDecodingSequence implements DeviceSequence {
     /** The same KV region as the host sees it: it keeps count of the committed tokens. */
     private readonly host: GpuSequence,
     private readonly giveBack: () => void = () => undefined,
+    readonly rungs: readonly Rung[] = [rounds.fullest],
+    readonly draftCosts: readonly number[] = [],
   ) {}
 
   get capacity(): number {
@@ -57,26 +61,32 @@ export class GpuDecodingSequence implements DeviceSequence {
     return Math.min(this.tokens.length + (underWay + 2) * path, this.capacity + path);
   }
 
-  async submit(): Promise<void> {
-    this.pending.push(await this.rounds.submit(this.reach(this.pending.length)));
+  async submit({ rung, chain }: DeviceProposal = { rung: this.rounds.fullest, chain: [] }): Promise<void> {
+    const reached = this.pending.reduce((sum, { rung }) => sum + longestPath(rung), this.tokens.length);
+    // The head looks one position further than the rows that are verified.
+    const longest = Math.min(reached + longestPath(rung) + 1, this.capacity + pathLength(this.rounds.shape));
+    this.pending.push({ round: await this.rounds.submit(longest, rung, [this.root, ...chain]), rung });
   }
 
   async read(): Promise<DeviceRound | undefined> {
-    return this.settle(await this.rounds.read(this.pending.shift()!));
+    const { round, rung } = this.pending.shift()!;
+    return this.settle(await this.rounds.read(round), rung);
   }
 
   /** What a round of the whole batch did to this sequence; undefined where its text had ended before. */
-  settle(outcomes: readonly (RoundOutcome | undefined)[]): DeviceRound | undefined {
+  settle(
+    outcomes: readonly (RoundOutcome | undefined)[],
+    { levels, draftForwards }: Rung = this.rounds.fullest,
+  ): DeviceRound | undefined {
     const outcome = outcomes[this.place];
     if (outcome === undefined) return undefined;
     const { rows, accepted, claims, finishReason } = outcome;
     this.host.adopt([this.root, ...accepted.tokens.slice(0, -1)]);
     this.root = accepted.tokens.at(-1)!;
-    if (this.rounds.head !== undefined) {
+    if (levels > 0) {
       this.calibration.settleClaims(rows, accepted, claims);
       this.rounds.calibrate(this.place, this.calibration.headOffsets());
     }
-    const { draftForwards } = this.rounds;
     return { rows, accepted, draftForwards, ...(finishReason === undefined ? {} : { finishReason }) };
   }
 

@@ -1,11 +1,15 @@
+import { draftForwards } from "../decoding/draftHead.ts";
+import { longestPath, type Rung } from "../decoding/ladder.ts";
+import { measureDraft } from "./draftCosts.ts";
 import { mostOutputs, mostRows } from "./forwardBuffers.ts";
 import type { GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
-import { type Dispatch, encoded } from "./kernels.ts";
+import { encoded } from "./kernels.ts";
 import { OutcomeRing } from "./outcomeRing.ts";
 import { createRoundBuffers, type RoundBuffers } from "./roundBuffers.ts";
-import { type RoundDispatches, RoundKernels } from "./roundKernels.ts";
+import { RoundKernels } from "./roundKernels.ts";
 import {
+  encodeChain,
   encodeRow,
   encodeSequence,
   finishedByHost,
@@ -18,8 +22,8 @@ import {
   sequenceOffsets,
   sequenceWords,
 } from "./roundLayout.ts";
+import { RoundPrograms } from "./roundPrograms.ts";
 import { storage } from "./storage.ts";
-import { attentionBlock } from "./targetKernels.ts";
 
 /** A request, as rounds take it: where its keys and values lie is known from its place. */
 export type RoundStart = Omit<SequenceStart, "region" | "headRegion">;
@@ -37,7 +41,10 @@ export interface RoundPlace {
  */
 export class GpuRounds {
   private round = 0;
-  private readonly rounds = new Map<number, readonly Dispatch[]>();
+  /** Most tokens that the last submitted round may accept, or that a request begins with. */
+  private freshTokens = 1;
+  /** Rows that the only sequence asks for, and those that the device has been told of. */
+  private readonly nodes = { asked: 0, told: 0 };
 
   private constructor(
     readonly target: GpuTarget,
@@ -45,7 +52,7 @@ export class GpuRounds {
     readonly shape: RoundShape,
     private readonly places: readonly RoundPlace[],
     private readonly buffers: RoundBuffers,
-    private readonly dispatches: RoundDispatches,
+    private readonly programs: RoundPrograms,
     private readonly ring: OutcomeRing,
     /**
      * [rows + sequences, hidden]: features of the last verification or prefill, which the head's first forward reads, and behind
@@ -54,8 +61,6 @@ export class GpuRounds {
     private readonly features: GPUBuffer,
     /** [hidden]: on the way from one row of `features` to another. */
     private readonly feature: GPUBuffer,
-    /** Rows of the first forward's outputs, and of a level's. */
-    private readonly picks: { readonly first: GPUBuffer; readonly level: GPUBuffer },
     private readonly prompt: { readonly rows: GPUBuffer; readonly paths: GPUBuffer; readonly featureRows: GPUBuffer },
   ) {}
 
@@ -79,7 +84,7 @@ export class GpuRounds {
       shape,
       vocabulary,
       draftVocabulary: head?.draftVocabulary ?? 1,
-      parallel: draftsInParallel(head, shape),
+      parallel: head !== undefined && draftForwards(head.config.kind, shape.levels) < shape.levels,
       cache: { layers, slots: target.slots, width: kvHeads * headDim },
     };
     const kernels = await RoundKernels.compile(target.kernels.compiler, plan);
@@ -87,41 +92,48 @@ export class GpuRounds {
     const draftLogits = head?.draftLogits ?? storage(device, "no draft logits", 1);
     const draftToTarget = head?.weights.draftToTarget ?? storage(device, "no draft vocabulary", 1);
     const inputs = { draftLogits, draftToTarget, logits: target.scratch.logits, cache: target.cache };
-    const indices = (label: string, values: readonly number[]) => {
-      const buffer = storage(device, label, values.length);
-      device.queue.writeBuffer(buffer, 0, Uint32Array.from(values));
-      return buffer;
-    };
-    const range = (count: number) => Array.from({ length: count }, (_, i) => i);
-    const path = pathLength(shape);
+    const featureRows = storage(device, "prompt feature rows", mostRows);
+    device.queue.writeBuffer(
+      featureRows,
+      0,
+      Uint32Array.from({ length: mostRows }, (_, row) => row),
+    );
+    const features = storage(device, "round features", (mostRows + shape.sequences) * hidden);
+    const dispatches = kernels.bind(buffers, inputs);
     return new GpuRounds(
       target,
       head,
       shape,
       places,
       buffers,
-      kernels.bind(buffers, inputs),
+      new RoundPrograms({ target, head, shape, buffers, dispatches, features }),
       new OutcomeRing(device, buffers.outcomes, shape),
-      storage(device, "round features", (mostRows + shape.sequences) * hidden),
+      features,
       storage(device, "feature", hidden),
-      {
-        first: indices(
-          "first picks",
-          range(shape.sequences).map((s) => (s + 1) * path - 1),
-        ),
-        level: indices("level picks", range(shape.sequences * shape.branching)),
-      },
       {
         rows: storage(device, "prompt rows", mostRows * rowWords),
         paths: storage(device, "prompt paths", 1),
-        featureRows: indices("prompt feature rows", range(mostRows)),
+        featureRows,
       },
     );
   }
 
-  /** Forwards of the head in a round. */
-  get draftForwards(): number {
-    return this.head === undefined ? 0 : this.shape.levels - Number(draftsInParallel(this.head, this.shape));
+  /** The round that uses all the room of the shape. */
+  get fullest(): Rung {
+    return this.programs.fullest;
+  }
+
+  /**
+   * Compiles what rounds of these rungs need, behind each other in any order, so that no text waits for that. Rejects where one of
+   * them does not fit into the shape.
+   */
+  async prepare(rungs: readonly Rung[]): Promise<void> {
+    await this.target.exclusively(() => this.programs.prepare(rungs));
+  }
+
+  /** What drafting costs, as `measureDraft` says; to be asked for before any sequence was started. */
+  measureDraft(): Promise<readonly number[]> {
+    return measureDraft(this.target, this.programs, this.shape.levels + 1);
   }
 
   /**
@@ -163,6 +175,9 @@ export class GpuRounds {
     const { headRegion } = this.places[sequence]!;
     const path = pathLength(shape);
     const words = encodeSequence({ ...start, ...this.places[sequence]! });
+    this.freshTokens = 1;
+    this.nodes.asked = start.nodes;
+    this.nodes.told = start.nodes;
     queue.writeBuffer(buffers.sequences, sequence * sequenceWords * 4, words.buffer);
     this.calibrate(sequence, offsets);
     if (this.head === undefined) return;
@@ -177,6 +192,9 @@ export class GpuRounds {
       queue.writeBuffer(buffers.first.rows, place * rowWords * 4, words.buffer);
       queue.writeBuffer(buffers.first.featureRows, place * 4, Uint32Array.of(mostRows + sequence));
     }
+    const encoder = target.gpu.device.createCommandEncoder();
+    this.programs.keepLast(encoder, this.freshTokens);
+    queue.submit([encoder.finish()]);
   }
 
   private keepFeature(from: number, to: number): void {
@@ -206,18 +224,38 @@ export class GpuRounds {
   /**
    * Submits a round and returns its number, by which it is read.
    * @param longest bound of the positions that it may reach, tree included
+   * @param rung one that was prepared, the fullest where absent; batches take no other
+   * @param chain the root and the tokens behind it, for rungs that verify what the host knows; all rounds before must have been read
    */
-  submit(longest: number): Promise<number> {
-    return this.target.exclusively(() => this.encodeRound(longest));
+  submit(longest: number, rung = this.fullest, chain: readonly number[] = []): Promise<number> {
+    if (this.shape.sequences > 1 && longestPath(rung) !== longestPath(this.fullest))
+      throw new RangeError("sequences of a batch share one kind of round");
+    if (rung.levels === 0 && rung.rows > 1 && (chain.length < 2 || chain.length > rung.rows))
+      throw new RangeError(`a chain of ${chain.length} tokens is no round of ${rung.rows} rows`);
+    return this.target.exclusively(() => this.encodeRound(longest, rung, chain));
   }
 
-  private async encodeRound(longest: number): Promise<number> {
+  private async encodeRound(longest: number, rung: Rung, chain: readonly number[]): Promise<number> {
     const { device } = this.target.gpu;
-    const dispatches = await this.plan(Math.ceil(longest / attentionBlock));
+    const dispatches = await this.programs.of(rung, this.freshTokens, longest);
+    if (this.shape.sequences === 1) this.tellNodes(Math.min(rung.rows, this.nodes.asked));
+    if (rung.levels === 0 && rung.rows > 1) {
+      for (const { offset, words } of encodeChain(this.shape, chain))
+        device.queue.writeBuffer(this.buffers.trees, offset * 4, words);
+    }
+    this.freshTokens = longestPath(rung);
     const encoder = encoded(device, dispatches);
+    this.programs.keepLast(encoder, this.freshTokens);
     this.ring.copy(encoder, this.round);
     device.queue.submit([encoder.finish()]);
     return this.round++;
+  }
+
+  /** No more rows may be chosen than the round's forward computes. */
+  private tellNodes(nodes: number): void {
+    if (nodes === this.nodes.told) return;
+    this.nodes.told = nodes;
+    this.target.gpu.device.queue.writeBuffer(this.buffers.sequences, sequenceOffsets.nodes, Uint32Array.of(nodes));
   }
 
   /** What a submitted round did to each sequence; undefined for those that had finished before. */
@@ -227,54 +265,14 @@ export class GpuRounds {
 
   release(): void {
     const { first, levels, verification, ...own } = this.buffers;
-    for (const group of [own, first, levels, verification, this.picks, this.prompt]) {
+    for (const group of [own, first, levels, verification, this.prompt]) {
       for (const buffer of Object.values(group) as GPUBuffer[]) buffer.destroy();
     }
     this.features.destroy();
     this.feature.destroy();
+    this.programs.release();
     this.ring.release();
   }
-
-  /** All dispatches of a round whose longest sequence has so many attention blocks; made once. */
-  private async plan(blocks: number): Promise<readonly Dispatch[]> {
-    const known = this.rounds.get(blocks);
-    if (known !== undefined) return known;
-    const { target, head, shape, buffers, dispatches, features, picks } = this;
-    const longest = blocks * attentionBlock;
-    const all: Dispatch[] = [];
-    if (head === undefined) {
-      all.push(dispatches.plant);
-    } else {
-      const { draftForwards: forwards } = this;
-      const parallel = draftsInParallel(head, shape);
-      for (let forward = 1; forward <= forwards; forward++) {
-        const first = forward === 1;
-        const last = forward === forwards;
-        const rows = first ? buffers.first : buffers.levels;
-        const count = shape.sequences * (first ? pathLength(shape) : shape.branching);
-        const outputs = {
-          picks: first ? picks.first : picks.level,
-          count: shape.sequences * (first ? 1 : shape.branching),
-          lists: shape.branches === 2 || (last && parallel) ? 2 : 1,
-        } as const;
-        const source = first ? features : head.values;
-        all.push(...(await head.plan({ ...rows, features: source, count, longest }, outputs)));
-        all.push(...dispatches.level(forward, last));
-      }
-    }
-    all.push(dispatches.verify);
-    const { rows, paths } = buffers.verification;
-    const count = shape.sequences * shape.rows;
-    const forward = { rows, paths, count, outputs: count, picked: false, mode: "logits", features, longest } as const;
-    all.push(...(await target.plan(forward)), ...dispatches.decide);
-    this.rounds.set(blocks, all);
-    return all;
-  }
-}
-
-/** Whether the last forward of the head yields two levels. */
-function draftsInParallel(head: GpuHead | undefined, { levels }: RoundShape): boolean {
-  return head?.config.kind === "jakiro" && levels > 1;
 }
 
 /** Rows of a run of tokens, padded with rows that store nothing. */

@@ -18,6 +18,8 @@ export interface RoundShape {
   readonly levels: number;
   /** Candidate lists per expanded node: 2 for two-branch heads. */
   readonly branches: 1 | 2;
+  /** Tokens of the longest chain that the host may put in a tree's place; none where absent. */
+  readonly chain?: number;
 }
 
 /** Most rows of one sequence's verification: a parent's row has 8 bits in an outcome. */
@@ -42,13 +44,13 @@ function refusal(what: string, remedy: string): JakiroError {
 }
 
 /** Rows of the longest path through a tree. */
-export function pathLength({ levels }: RoundShape): number {
-  return levels + 1;
+export function pathLength({ levels, chain = 0 }: RoundShape): number {
+  return Math.max(levels, chain) + 1;
 }
 
 /** Places for nodes of one tree, the root's included. */
-export function poolSize({ branching, levels, branches }: RoundShape): number {
-  return 1 + branches * branching * (1 + (levels - 1) * branching);
+export function poolSize({ branching, levels, branches, chain = 0 }: RoundShape): number {
+  return 1 + Math.max(branches * branching * (1 + (levels - 1) * branching), chain);
 }
 
 /** KV slots that the head needs behind a sequence's own: every expanded node has one. */
@@ -177,7 +179,33 @@ function floatBits(value: number): number {
 
 /** 32-bit words of a `Tree`. */
 export function treeWords(shape: RoundShape): number {
-  return 3 + 2 * shape.branching + shape.rows + nodeWords * poolSize(shape);
+  return nodesOffset(shape) + nodeWords * poolSize(shape);
+}
+
+/** Words of a `Tree` before its nodes. */
+function nodesOffset({ branching, rows }: RoundShape): number {
+  return 3 + 2 * branching + rows;
+}
+
+/** A part of a `Tree`, by its place in it. */
+export interface TreePart {
+  readonly offset: number;
+  readonly words: Uint32Array<ArrayBuffer>;
+}
+
+/**
+ * What makes a `Tree` a chain: the root and the tokens behind it, one below the other. All are worth the same, so that rerank takes
+ * them from the top.
+ */
+export function encodeChain(shape: RoundShape, tokens: readonly number[]): readonly TreePart[] {
+  const nodes = new Uint32Array(nodeWords * tokens.length);
+  for (const [depth, token] of tokens.entries()) {
+    nodes.set([token, depth === 0 ? noNode : depth - 1, depth, 0, 0], nodeWords * depth);
+  }
+  return [
+    { offset: 0, words: Uint32Array.of(tokens.length, tokens.length - 1) },
+    { offset: nodesOffset(shape), words: nodes },
+  ];
 }
 
 /** 32-bit words of an `Outcome`: what is read of one sequence per round. */

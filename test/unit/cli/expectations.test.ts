@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CostModel } from "../../../src/engine/decoding/costModel.ts";
-import { expectFromHead, expectFromLookup, treeProbabilities } from "../../../src/engine/expectations.ts";
+import { expectFromHead, expectFromLookup } from "../../../src/engine/expectations.ts";
 
 /** Rows are free up to eight and cost as much as plain decoding from there on. */
 const verify = [
@@ -30,12 +30,5 @@ describe("expectations", () => {
       depths.toSorted((a, b) => b - a),
     );
     assert.ok(depths[0]! > depths[2]!);
-  });
-
-  it("describe a tree whose children share what their parent has", () => {
-    const probabilities = treeProbabilities(0.5, 2);
-    assert.deepEqual(probabilities.slice(0, 4), [0.5, 0.25, 0.25, 0.125]);
-    const mass = treeProbabilities(0.5, 1).reduce((sum, p) => sum + p, 0);
-    assert.ok(Math.abs(mass - (1 - 0.5 ** 8)) < 1e-12);
   });
 });

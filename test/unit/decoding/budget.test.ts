@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { chooseNodeCount, LevelAcceptance, planTree, shouldDeepen } from "../../../src/engine/decoding/budget.ts";
+import {
+  chooseNodeCount,
+  LevelAcceptance,
+  planTree,
+  shouldDeepen,
+  treeProbabilities,
+} from "../../../src/engine/decoding/budget.ts";
 import { CostModel, type MeasuredCosts } from "../../../src/engine/decoding/costModel.ts";
 import { HeadGate } from "../../../src/engine/decoding/headGate.ts";
 import { uniform } from "../../../src/engine/decoding/random.ts";
@@ -116,6 +122,24 @@ describe("budget", () => {
     assert.ok(shouldDeepen(0.7, 0.7, 2, cost, current));
     assert.ok(!shouldDeepen(0.1, 0.7, 2, cost, current));
     assert.ok(!shouldDeepen(0.7, 0.05, 2, cost, current));
+  });
+
+  it("knows the best nodes of a tree whose children share what their parent has", () => {
+    assert.deepEqual(
+      treeProbabilities(() => 0.5, 2, 4),
+      [0.5, 0.25, 0.25, 0.125],
+    );
+    const single = treeProbabilities(() => 0.5, 1, 99);
+    assert.ok(Math.abs(single.reduce((sum, p) => sum + p, 0) - (1 - 0.5 ** 8)) < 1e-12);
+    const acceptances = [0.7, 0.4, 0.9];
+    const children = (depth: number) =>
+      Array.from({ length: 8 }, (_, i) => acceptances[depth]! * (1 - acceptances[depth]!) ** i);
+    const levels = [children(0)];
+    for (const depth of [1, 2])
+      levels.push(levels.at(-1)!.flatMap((parent) => children(depth).map((child) => parent * child)));
+    const all = levels.flat().toSorted((a, b) => b - a);
+    const found = treeProbabilities((depth) => acceptances[depth - 1]!, 3, 40);
+    assert.ok(found.every((value, i) => Math.abs(value - all[i]!) < 1e-12));
   });
 
   it("learns how often each depth is accepted", () => {

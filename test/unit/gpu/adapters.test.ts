@@ -187,9 +187,17 @@ describe("diagnoseDevices", () => {
     adapters.map(({ used, reason }) => `${used} ${reason}`);
 
   it("tells which adapter is used, and why the others are not", async () => {
-    const placed = { device: "gpu", adapter: "Fast 9000", deviceReason: undefined } as const;
+    const placed = {
+      device: "gpu",
+      adapter: "Fast 9000",
+      deviceReason: undefined,
+      deviceComparison: undefined,
+    } as const;
     const found = await diagnoseDevices(placed, { device: "auto" }, find);
     assert.deepEqual([found.device, found.deviceReason], ["gpu", "Fast 9000 can be used."]);
+    const deviceComparison = "It is faster.";
+    const compared = await diagnoseDevices({ ...placed, deviceComparison }, { device: "auto" }, find);
+    assert.equal(compared.deviceReason, deviceComparison);
     assert.deepEqual(reasons(found.adapters), [
       "true the model runs on it",
       "false another one is used",
@@ -199,7 +207,7 @@ describe("diagnoseDevices", () => {
 
   it("tells why the model is on the processor", async () => {
     const deviceReason = "The model needs 9 GB in one buffer.";
-    const placed = { device: "cpu", adapter: undefined, deviceReason } as const;
+    const placed = { device: "cpu", adapter: undefined, deviceReason, deviceComparison: undefined } as const;
     const found = await diagnoseDevices(placed, { device: "auto", adapter: "slow" }, find);
     assert.deepEqual([found.device, found.deviceReason], ["cpu", deviceReason]);
     assert.deepEqual(reasons(found.adapters), [

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { keepTokenMs, knownTokenMs } from "../../src/engine/processorCost.ts";
+
+describe("processorCost", () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "jakiro-cost-"));
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it("knows what was measured under the same conditions", () => {
+    assert.equal(knownTokenMs(directory, 4), undefined);
+    keepTokenMs(directory, 4, 12.5);
+    assert.equal(knownTokenMs(directory, 4), 12.5);
+    assert.equal(knownTokenMs(directory, 8), undefined);
+  });
+
+  it("keeps the shortest time, since a busy machine only adds some", () => {
+    for (const ms of [12, 30, 9, 10]) keepTokenMs(directory, 4, ms);
+    assert.equal(knownTokenMs(directory, 4), 9);
+  });
+
+  it("passes over what it cannot read, and where it cannot write", () => {
+    writeFileSync(join(directory, "processor.json"), "{");
+    assert.equal(knownTokenMs(directory, 4), undefined);
+    keepTokenMs(directory, 4, 12);
+    assert.equal(knownTokenMs(directory, 4), 12);
+    keepTokenMs(join(directory, "missing"), 4, 12);
+  });
+});
