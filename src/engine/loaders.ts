@@ -14,7 +14,7 @@ import type { SelfTestSubject, SelfTestVerdict } from "./gpu/selfTest.ts";
 import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
 import { checkTargetShape } from "./gpu/shapeLimits.ts";
 import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
-import { measureVerification } from "./measure.ts";
+import { gpuSizes, measureVerification } from "./measure.ts";
 import { packageVersion } from "./model/catalogue.ts";
 import type { Loaders, PlacedModel } from "./placement.ts";
 import { keepTokenMs, knownTokenMs } from "./processorCost.ts";
@@ -111,7 +111,7 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
     const sequence = target.sequence(plan.capacity);
     await checkRows(sequence, name);
     signal?.throwIfAborted();
-    const verifyCosts = await measureVerification(sequence, signal);
+    const verifyCosts = await measureVerification(sequence, signal, gpuSizes);
     sequence.release();
     const smoothing = featureSmoothing(await sources.packed());
     const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing);

@@ -3,7 +3,9 @@ import type { DraftHead } from "./decoding/draftHead.ts";
 import type { TargetSequence } from "./decoding/target.ts";
 
 /** Verification sizes that are timed; sizes between are interpolated. */
-const sizes = [1, 2, 4, 8, 16, 32];
+const processorSizes = [1, 2, 4, 8, 16, 32];
+/** A GPU's trees grow larger. */
+export const gpuSizes = [...processorSizes, 64];
 /** Cached tokens during the measurement: a short prompt's worth. */
 const contextTokens = 64;
 /** Each size is timed this often and the fastest counts: what else the machine does only adds time. */
@@ -22,6 +24,7 @@ const assumedOverheadMs = 0.3;
 export async function measureVerification(
   sequence: TargetSequence,
   signal?: AbortSignal,
+  sizes: readonly number[] = processorSizes,
 ): Promise<MeasuredCosts["verify"]> {
   const token = 0;
   const chain = (rows: number) => ({
