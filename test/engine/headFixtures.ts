@@ -58,6 +58,7 @@ export function fixtureTarget(): Checkpoint {
       rows.set(values.subarray(first * hidden, (first + count) * hidden));
       return rows;
     },
+    checkUnchanged: () => undefined,
     close: () => undefined,
   };
 }

@@ -12,6 +12,8 @@ export class EmbeddingTable {
 
   /** Embeddings of these tokens, [tokens.length, hidden]. */
   rows(tokens: ArrayLike<number>): Float32Array {
+    // Also where every row is known: a model that was written over is to be loaded anew.
+    this.checkpoint.checkUnchanged();
     const { hidden } = this.checkpoint.config;
     const rows = new Float32Array(tokens.length * hidden);
     for (let row = 0; row < tokens.length; row++) rows.set(this.row(tokens[row]!), row * hidden);

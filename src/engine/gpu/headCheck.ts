@@ -193,6 +193,7 @@ function randomEmbeddings({ shape: { heads, kvHeads, headDim }, rmsEpsilon }: He
       into.set(values.subarray(first * hidden, (first + count) * hidden));
       return into;
     },
+    checkUnchanged: () => undefined,
     close: () => undefined,
   };
 }

@@ -48,5 +48,7 @@ export interface Checkpoint {
   shape(name: TensorName): readonly [number, number];
   /** Rows first .. first+count-1, dequantized, row-major into a new or the given array (length >= count * columns). */
   readRows(name: TensorName, first: number, count: number, into?: Float32Array): Float32Array;
+  /** Throws JakiroError("model") where a file was written to since it was opened: `readRows` asks by itself. */
+  checkUnchanged(): void;
   close(): void;
 }

@@ -37,6 +37,10 @@ export class FileCheckpoint implements Checkpoint {
     return rows;
   }
 
+  checkUnchanged(): void {
+    for (const file of this.files) file.checkUnchanged();
+  }
+
   close(): void {
     for (const file of this.files) file.close();
   }

@@ -30,15 +30,19 @@ export class WeightFile {
     return new WeightFile(path, stats.size, stats.mtimeMs, descriptor);
   }
 
+  /** Throws JakiroError("model") where the file is no longer what was opened. */
+  checkUnchanged(): void {
+    const { size, mtimeMs } = fstatSync(this.descriptor);
+    if (size === this.size && mtimeMs === this.modifiedMs) return;
+    throw new JakiroError(
+      "model",
+      `${this.path} was changed while it was in use; try again when it is complete, and it is loaded anew.`,
+    );
+  }
+
   /** Fills `into` from byte `offset` on. */
   read(into: Uint8Array, offset: number): void {
-    const { size, mtimeMs } = fstatSync(this.descriptor);
-    if (size !== this.size || mtimeMs !== this.modifiedMs) {
-      throw new JakiroError(
-        "model",
-        `${this.path} was changed while it was in use; try again when it is complete, and it is loaded anew.`,
-      );
-    }
+    this.checkUnchanged();
     let done = 0;
     while (done < into.length) {
       let count: number;

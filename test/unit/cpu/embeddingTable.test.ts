@@ -8,12 +8,16 @@ const vocabulary = 5000;
 /** A token's row is token, token + 0.25, ...; counts the rows that are read. */
 function countingCheckpoint() {
   let reads = 0;
+  let isChanged = false;
   const readRows = (_name: string, first: number, count: number) => {
     reads += count;
     return Float32Array.from({ length: count * hidden }, (_, i) => first + Math.floor(i / hidden) + (i % hidden) / 4);
   };
-  const checkpoint = { config: { hidden }, readRows } as unknown as Checkpoint;
-  return { checkpoint, reads: () => reads };
+  const checkUnchanged = () => {
+    if (isChanged) throw new Error("changed");
+  };
+  const checkpoint = { config: { hidden }, readRows, checkUnchanged } as unknown as Checkpoint;
+  return { checkpoint, reads: () => reads, change: () => (isChanged = true) };
 }
 
 const rowsOf = (tokens: readonly number[]) =>
@@ -37,6 +41,14 @@ describe("EmbeddingTable", () => {
     assert.equal(reads(), vocabulary, "the rows read last are still there");
     assert.deepEqual([...table.rows([0])], rowsOf([0]));
     assert.equal(reads(), vocabulary + 1, "the rows read first are not");
+  });
+
+  it("hands out nothing of a file that was changed, though the rows are known", () => {
+    const { checkpoint, change } = countingCheckpoint();
+    const table = new EmbeddingTable(checkpoint);
+    table.rows([1]);
+    change();
+    assert.throws(() => table.rows([1]), /changed/);
   });
 
   it("hands out copies: what a caller writes into them stays its own", () => {

@@ -60,6 +60,7 @@ export function randomCheckpoint(config: ModelConfig = smallConfig, seed = 1): C
       rows.set(weights.get(name)!.subarray(first * columns, (first + count) * columns));
       return rows;
     },
+    checkUnchanged: () => undefined,
     close: () => undefined,
   };
 }
