@@ -36,22 +36,23 @@ export interface DeviceSequence {
   reusable(kept: number): number;
   /** Logits after `root`, the token behind the committed ones, which stays uncommitted. */
   firstLogits(root: number): Promise<Float32Array>;
-  /** Begins to decode at most `tokenLimit` tokens behind the committed ones; `root` is the token after them. */
-  start(root: number, request: DecodeRequest, tokenLimit: number): void;
-  /** Submits one more round. */
-  submit(): Promise<void>;
-  /** What the oldest round that was not read yet did; undefined where the text had ended before. */
-  read(): Promise<DeviceRound | undefined>;
-  /** Ends decoding: rounds submitted from now on do nothing. */
-  end(): void;
+  /**
+   * Decodes at most `tokenLimit` tokens behind the committed ones by rounds that other sequences may take part in; `root` is the token
+   * after the committed ones. Ends with the text, with the request's signal, or when `take` says of a round that it was the last.
+   */
+  decode(
+    root: number,
+    request: DecodeRequest,
+    tokenLimit: number,
+    take: (round: DeviceRound) => boolean,
+  ): Promise<void>;
+  /** Another sequence that holds the same tokens, to be released by the caller; undefined where the device has no room for it. */
+  fork(): Promise<DeviceSequence | undefined>;
   /** Forgets all tokens and what acceptance has taught. */
   reset(): void;
   /** Gives the sequence's room on the device back. */
   release(): void;
 }
-
-/** Rounds that the device has been given at a time: the next is there before the host has read the last one. */
-export const roundsInFlight = 2;
 
 /**
  * Generates text by rounds of a device. Unlike `decode`, the prompt's last token is the first round's root, so that the device
@@ -63,7 +64,16 @@ export async function decodeOnDevice(
   request: DecodeRequest,
   writing = new Writing(),
 ): Promise<DecodeResult> {
-  const { signal, turn } = request;
+  const write = await prepareOnDevice(sequence, request, writing);
+  return await write();
+}
+
+/** The part of `decodeOnDevice` that no other sequence can share: reads the prompt. What it returns does the rest, once. */
+export async function prepareOnDevice(
+  sequence: DeviceSequence,
+  request: DecodeRequest,
+  writing: Writing,
+): Promise<() => Promise<DecodeResult>> {
   const { tokens, statistics } = writing;
   const emission = new Emission(request, tokens);
   const isFirst = tokens.length === 0;
@@ -72,52 +82,40 @@ export async function decodeOnDevice(
   checkPrompt(sequence, prompt);
   const read = await readPrompt(sequence, { ...request, prompt });
   statistics.recordPrompt(read.milliseconds);
-  if (!read.done) return finish("cancelled");
+  if (!read.done) reason = "cancelled";
   const root = prompt.at(-1)!;
-  if (isFirst && request.candidates !== undefined) {
+  if (read.done && isFirst && request.candidates !== undefined) {
     writing.candidates = mostProbable(await sequence.firstLogits(root), request.candidates);
   }
-  if (reason !== undefined) return finish(reason);
 
-  sequence.start(root, request, request.maxTokens - tokens.length);
-  let submitted = 0;
-  let started = performance.now();
-  while (reason === undefined) {
-    for (; submitted < roundsInFlight; submitted++) {
-      await turn?.();
-      if (signal?.aborted) break;
-      await sequence.submit();
-    }
-    if (signal?.aborted) reason = "cancelled";
-    if (submitted === 0) break;
-    const round = await sequence.read();
-    submitted--;
-    if (round === undefined) break;
-    const now = performance.now();
-    const emitted = emission.emit(round.accepted.tokens);
-    const accepted = firstOf(round.accepted, emitted.count);
-    statistics.recordDraft(round.draftForwards, 0);
-    statistics.recordRound(round.rows, accepted, now - started);
-    request.onRound?.({ rows: round.rows, accepted, draftMs: 0, verifyMs: now - started });
-    started = now;
-    reason ??= emitted.reason ?? round.finishReason;
-  }
-  sequence.end();
-  for (; submitted > 0; submitted--) await sequence.read();
-  // Rounds that were under way, or tokens behind a stop, may have gone further than the text.
-  sequence.trim(request.prompt.length + tokens.length - 1);
-  return finish(reason ?? "cancelled");
-
-  function finish(finishReason: FinishReason): DecodeResult {
+  return async () => {
+    if (reason === undefined) await write();
     statistics.finish();
     const { candidates } = writing;
     return {
       tokens,
-      finishReason,
+      finishReason: reason ?? "cancelled",
       cachedTokens: read.kept,
       statistics,
       ...(candidates === undefined ? {} : { candidates }),
     };
+  };
+
+  async function write(): Promise<void> {
+    let started = performance.now();
+    await sequence.decode(root, request, request.maxTokens - tokens.length, (round) => {
+      const now = performance.now();
+      const emitted = emission.emit(round.accepted.tokens);
+      const accepted = firstOf(round.accepted, emitted.count);
+      statistics.recordDraft(round.draftForwards, 0);
+      statistics.recordRound(round.rows, accepted, now - started);
+      request.onRound?.({ rows: round.rows, accepted, draftMs: 0, verifyMs: now - started });
+      started = now;
+      reason = emitted.reason ?? round.finishReason;
+      return reason === undefined;
+    });
+    // Rounds that were under way, or tokens behind a stop, may have gone further than the text.
+    sequence.trim(request.prompt.length + tokens.length - 1);
   }
 }
 

@@ -1,96 +1,179 @@
-import type { DeviceDecoding, DeviceSequence } from "../decoding/deviceDecoder.ts";
-import { type TreeSizes, usualShape } from "../decoding/strategy.ts";
+import type { DeviceDecoding } from "../decoding/deviceDecoder.ts";
+import type { TreeSizes } from "../decoding/strategy.ts";
 import type { HeadFile } from "../model/headFile.ts";
 import type { HeadKind } from "../model/headKinds.ts";
+import { copySlots } from "./copySlots.ts";
 import { mostOutputs } from "./forwardBuffers.ts";
+import { batchShape, deepestTree, GpuBatch } from "./gpuBatch.ts";
 import { GpuDecodingSequence } from "./gpuDecodingSequence.ts";
 import { GpuHead } from "./gpuHead.ts";
-import { GpuRounds } from "./gpuRounds.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
-import { headScratchSlots, mostBranching, type RoundShape } from "./roundLayout.ts";
+import { PromptReader } from "./promptReader.ts";
+import { headScratchSlots, mostBranching } from "./roundLayout.ts";
+import { storage } from "./storage.ts";
 
-/** A head on the device with its free KV regions. */
-interface PlacedHead {
-  readonly head: GpuHead;
+/** What drafts, if anything does, with its free KV regions and what reads prompts for it. */
+interface Drafting {
+  readonly head: GpuHead | undefined;
   readonly freeRegions: number[];
+  readonly reader: PromptReader;
+  /** By sizes: sequences with the same ones share rounds. */
+  readonly batches: Map<string, GpuBatch[]>;
 }
-
-/** Levels of the deepest tree that a head's regions have room for. */
-const deepestTree = 16;
-/** Rows of a verification where nobody says how many; weights are read once for all of them. */
-const usualNodes = 16;
 
 /** What decodes on the device by itself: opens sequences whose rounds run there from the draft to the accepted tokens. */
 export class GpuDecoding implements DeviceDecoding {
-  private readonly heads = new Map<HeadKind, Promise<PlacedHead>>();
+  private readonly drafting = new Map<HeadKind | undefined, Promise<Drafting>>();
+  private forks = 0;
 
   /**
    * @param openHead the head of a kind, for this target; rejects with JakiroError("model") where there is none
    * @param featureSmoothing divisors of the target's features; undefined for float32 weights
+   * @param mostForks of the target's sequences, those that forks may have at a time
    */
   constructor(
     private readonly target: GpuTarget,
     private readonly openHead: (kind: HeadKind) => Promise<HeadFile>,
     private readonly featureSmoothing: Float32Array | undefined,
+    private readonly mostForks = 0,
   ) {}
 
-  async open(kind: HeadKind | undefined, sizes: TreeSizes): Promise<DeviceSequence> {
-    const placed = kind === undefined ? undefined : await this.placedHead(kind);
-    const shape = kind === undefined ? plainShape : shapeOf(kind, sizes);
-    const host = this.target.sequence();
-    const headRegion = placed?.freeRegions.pop() ?? 0;
+  open(kind: HeadKind | undefined, sizes: TreeSizes): Promise<GpuDecodingSequence> {
+    return this.openSequence(kind, sizes);
+  }
+
+  async release(): Promise<void> {
+    for (const drafting of this.drafting.values()) {
+      const { head, reader, batches } = await drafting;
+      await Promise.all([...batches.values()].flat().map((batch) => batch.release()));
+      reader.release();
+      head?.release();
+    }
+    this.drafting.clear();
+  }
+
+  private async openSequence(
+    kind: HeadKind | undefined,
+    sizes: TreeSizes,
+    onRelease: () => void = () => undefined,
+  ): Promise<GpuDecodingSequence> {
+    const { target } = this;
+    const drafting = await this.draftingWith(kind);
+    const host = target.sequence();
+    const headRegion = drafting.freeRegions.pop()!;
+    const feature = storage(target.gpu.device, "last feature of a prompt", target.config.hidden);
+    const giveBack = () => {
+      host.release();
+      drafting.freeRegions.push(headRegion);
+      feature.destroy();
+    };
     try {
-      const rounds = await GpuRounds.create(this.target, placed?.head, shape, [{ region: host.region, headRegion }]);
-      return new GpuDecodingSequence(rounds, 0, host, () => {
-        rounds.release();
-        host.release();
-        placed?.freeRegions.push(headRegion);
+      const { batch, leave } = await this.enterBatch(drafting, kind, sizes);
+      return new GpuDecodingSequence({
+        scheduler: batch.scheduler,
+        reader: drafting.reader,
+        host,
+        headRegion,
+        feature,
+        fork: (from) => this.fork(from, drafting, kind, sizes),
+        giveBack() {
+          leave();
+          giveBack();
+          onRelease();
+        },
       });
     } catch (error) {
-      host.release();
-      placed?.freeRegions.push(headRegion);
+      giveBack();
       throw error;
     }
   }
 
-  async release(): Promise<void> {
-    for (const placed of this.heads.values()) (await placed).head.release();
-    this.heads.clear();
+  private async enterBatch(drafting: Drafting, kind: HeadKind | undefined, sizes: TreeSizes) {
+    const { batches, head } = drafting;
+    const key = JSON.stringify(sizes);
+    const alike = batches.get(key) ?? [];
+    batches.set(key, alike);
+    let batch = alike.find(({ hasRoom }) => hasRoom);
+    if (batch === undefined) {
+      batch = new GpuBatch(this.target, head, (sequences) => batchShape(kind, sizes, sequences));
+      alike.push(batch);
+    }
+    const own = batch;
+    const dropEmpty = () => {
+      if (!own.isEmpty) return;
+      alike.splice(alike.indexOf(own), 1);
+      void own.release();
+    };
+    try {
+      await own.enter();
+    } catch (error) {
+      dropEmpty();
+      throw error;
+    }
+    const leave = () => {
+      own.leave();
+      dropEmpty();
+    };
+    return { batch: own, leave };
   }
 
-  private placedHead(kind: HeadKind): Promise<PlacedHead> {
-    const known = this.heads.get(kind);
+  private async fork(
+    from: GpuDecodingSequence,
+    drafting: Drafting,
+    kind: HeadKind | undefined,
+    sizes: TreeSizes,
+  ): Promise<GpuDecodingSequence | undefined> {
+    if (this.forks >= this.mostForks) return undefined;
+    this.forks++;
+    const endFork = () => {
+      this.forks--;
+    };
+    const fork = await this.openSequence(kind, sizes, endFork).catch((error: unknown) => {
+      endFork();
+      throw error;
+    });
+    try {
+      await this.copyKeys(drafting.head, from, fork);
+    } catch (error) {
+      fork.release();
+      throw error;
+    }
+    fork.adopt(from.tokens);
+    return fork;
+  }
+
+  private copyKeys(head: GpuHead | undefined, from: GpuDecodingSequence, to: GpuDecodingSequence): Promise<void> {
+    const { target } = this;
+    const { layers, kvHeads, headDim } = target.config;
+    const cache = { buffer: target.cache, planes: 2 * layers, slots: target.slots, width: kvHeads * headDim };
+    const { length } = from.tokens;
+    return target.exclusively(async () => {
+      const { device } = target.gpu;
+      copySlots(device, cache, from.regions.region, to.regions.region, length);
+      if (head !== undefined) copySlots(device, head.keys, from.regions.headRegion, to.regions.headRegion, length);
+    });
+  }
+
+  private draftingWith(kind: HeadKind | undefined): Promise<Drafting> {
+    const known = this.drafting.get(kind);
     if (known !== undefined) return known;
     const loading = this.load(kind);
-    this.heads.set(kind, loading);
-    loading.catch(() => this.heads.delete(kind));
+    this.drafting.set(kind, loading);
+    loading.catch(() => this.drafting.delete(kind));
     return loading;
   }
 
-  private async load(kind: HeadKind): Promise<PlacedHead> {
-    const { capacity, sequences } = this.target.options;
+  private async load(kind: HeadKind | undefined): Promise<Drafting> {
+    const { target } = this;
+    const { capacity, sequences } = target.options;
     const widest = { sequences: 1, rows: 1, branching: mostBranching, levels: deepestTree, branches: 1 } as const;
     const regionSlots = capacity + headScratchSlots(widest);
-    const options = { regionSlots, sequences, outputs: mostBranching };
-    const head = await GpuHead.load(
-      this.target.surroundings,
-      await this.openHead(kind),
-      this.featureSmoothing,
-      options,
-    );
-    return { head, freeRegions: Array.from({ length: sequences }, (_, i) => i * regionSlots).reverse() };
+    const options = { regionSlots, sequences, outputs: mostOutputs };
+    const head =
+      kind === undefined
+        ? undefined
+        : await GpuHead.load(target.surroundings, await this.openHead(kind), this.featureSmoothing, options);
+    const freeRegions = Array.from({ length: sequences }, (_, i) => i * regionSlots).reverse();
+    return { head, freeRegions, reader: new PromptReader(target, head), batches: new Map() };
   }
-}
-
-const plainShape: RoundShape = { sequences: 1, rows: 1, branching: 1, levels: 1, branches: 1 };
-
-function shapeOf(kind: HeadKind, { nodes = usualNodes, depth, branching }: TreeSizes): RoundShape {
-  const usual = usualShape(nodes);
-  return {
-    sequences: 1,
-    rows: Math.min(nodes, mostOutputs),
-    branching: Math.min(branching ?? usual.branching, mostBranching),
-    levels: Math.min(depth ?? usual.depth, deepestTree),
-    branches: kind === "jakiro-star" ? 2 : 1,
-  };
 }
