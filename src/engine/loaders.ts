@@ -8,13 +8,14 @@ import { type GpuDevice, openDevice } from "./gpu/device.ts";
 import { findAdapters } from "./gpu/findAdapters.ts";
 import { GpuDecoding } from "./gpu/gpuDecoding.ts";
 import { GpuTarget } from "./gpu/gpuTarget.ts";
-import { checkMemory, planMemory, type Room } from "./gpu/memoryPlan.ts";
+import { checkMemory, type MemoryPlan, planMemory, type Room } from "./gpu/memoryPlan.ts";
 import { profileForward } from "./gpu/profile.ts";
 import type { SelfTestSubject, SelfTestVerdict } from "./gpu/selfTest.ts";
 import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
 import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
 import { measureVerification } from "./measure.ts";
 import { packageVersion } from "./model/catalogue.ts";
+import type { ModelConfig } from "./model/checkpoint.ts";
 import type { Loaders, PlacedModel } from "./placement.ts";
 import type { ProgressListener } from "./progress.ts";
 import { rowsAgree } from "./rowCheck.ts";
@@ -74,12 +75,11 @@ async function loadOntoGpu(sources: ModelSources): Promise<PlacedModel> {
   const { device, name, software } = gpu;
   let target: GpuTarget | undefined;
   try {
-    const plan = planMemory(checkpoint.config, format, { name, limits: device.limits }, room);
-    await checkMemory(device, name, plan.bytes);
+    const plan = await planChecked(gpu, checkpoint.config, format, room);
     refuseFaulty(name, await gpuAccess.test(gpu, { config: checkpoint.config, format }));
     target = await GpuTarget.load(gpu, checkpoint, await sources.packed(), {
       capacity: plan.capacity,
-      sequences: plan.sequences,
+      sequences: plan.sequences + plan.forks,
       progress: (done, total) => {
         signal?.throwIfAborted();
         progress?.({ stage: "Loading the model onto the GPU", done, total, unit: "items" });
@@ -94,7 +94,7 @@ async function loadOntoGpu(sources: ModelSources): Promise<PlacedModel> {
     const verifyCosts = await measureVerification(sequence, signal);
     sequence.release();
     const smoothing = featureSmoothing(await sources.packed());
-    const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing);
+    const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing, plan.forks);
     const { capacity } = sequence;
     const profile = (rows: number, cached: number) => profileForward(loaded, rows, cached);
     return { device: "gpu", adapter: name, target, heads: headsOf(sources), decoding, profile, verifyCosts, capacity };
@@ -102,6 +102,19 @@ async function loadOntoGpu(sources: ModelSources): Promise<PlacedModel> {
     if (target === undefined) device.destroy();
     else await target.release();
     throw error;
+  }
+}
+
+/** Throws JakiroError("model") where the memory is too small even without room for forks. */
+async function planChecked(gpu: GpuDevice, config: ModelConfig, format: WeightFormat, room: Room): Promise<MemoryPlan> {
+  const { device, name } = gpu;
+  const plan = planMemory(config, format, { name, limits: device.limits }, room);
+  try {
+    await checkMemory(device, name, plan.bytes);
+    return plan;
+  } catch (error) {
+    if (plan.forks === 0) throw error;
+    return await planChecked(gpu, config, format, { ...room, forks: 0 });
   }
 }
 
