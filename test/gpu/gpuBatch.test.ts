@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { featureSmoothing } from "../../src/engine/cpu/packTarget.ts";
 import { Alternatives } from "../../src/engine/decoding/alternatives.ts";
-import type { DecodeRequest, DecodeResult } from "../../src/engine/decoding/decoder.ts";
+import type { DecodeRequest, DecodeResult, Round } from "../../src/engine/decoding/decoder.ts";
 import { decodeOnDevice } from "../../src/engine/decoding/deviceDecoder.ts";
+import type { TokenRows } from "../../src/engine/decoding/target.ts";
 import { GpuDecoding } from "../../src/engine/gpu/gpuDecoding.ts";
 import type { GpuDecodingSequence } from "../../src/engine/gpu/gpuDecodingSequence.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
@@ -78,11 +79,16 @@ describe("sequences that share rounds", function () {
         request(prompt(20 + 7 * i, 90 + i), { sampling: { ...sampling, seed: i }, maxTokens }),
       );
       const expected = await alone(requests);
+      const trees = { alone: [] as string[], shared: [] as string[] };
+      const byItself = { ...requests[0]!, onRound: ({ rows }: Round) => trees.alone.push(shown(rows)) };
+      await decodeOnDevice(batch[0]!, byItself);
+      batch[0]!.reset();
       const joined: Promise<DecodeResult>[] = [];
       let heard = 0;
       // The others join after the third token of the first text, and each once more where the one before it has ended.
       const first = decodeOnDevice(batch[0]!, {
         ...requests[0]!,
+        onRound: ({ rows }) => trees.shared.push(shown(rows)),
         onTokens(tokens) {
           const before = heard;
           heard += tokens.length;
@@ -96,6 +102,9 @@ describe("sequences that share rounds", function () {
       assert.deepEqual((await first).tokens, expected[0]);
       const results = await Promise.all(joined);
       for (const [i, { tokens }] of results.entries()) assert.deepEqual(tokens, expected[i + 1]);
+      // The head drafts as without the others. What acceptance taught may reach it a round earlier where rounds were exchanged.
+      const same = trees.shared.filter((tree, round) => tree === trees.alone[round]).length;
+      assert.ok(same >= 0.75 * trees.alone.length, `${same} of ${trees.alone.length} trees`);
     });
   }
 
@@ -144,3 +153,7 @@ describe("sequences that share rounds", function () {
     for (const fork of forks) fork?.release();
   });
 });
+
+function shown({ tokens, parents }: TokenRows): string {
+  return `${Array.from(tokens)} ${Array.from(parents)}`;
+}
