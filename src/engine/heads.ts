@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { CpuHead } from "./cpu/cpuHead.ts";
-import { embeddingRows } from "./cpu/embeddingRows.ts";
+import { EmbeddingTable } from "./cpu/embeddingTable.ts";
 import { packHead } from "./cpu/packHead.ts";
 import { featureSmoothing, type PackedTarget } from "./cpu/packTarget.ts";
 import { RotaryTable } from "./cpu/rotary.ts";
@@ -95,9 +95,10 @@ export async function loadCpuHead(kind: HeadKind, sources: HeadSources): Promise
     root,
   });
   const { rope, headDim } = checkpoint.config;
+  const embeddings = new EmbeddingTable(checkpoint);
   const surroundings = {
     rotary: new RotaryTable(rope, headDim),
-    embed: (tokens: ArrayLike<number>) => embeddingRows(checkpoint, tokens),
+    embed: (tokens: ArrayLike<number>) => embeddings.rows(tokens),
   };
   const head = await CpuHead.load(packed, surroundings, threads);
   return { sequence: () => head.sequence(), costs: await measureDraft(head.sequence()), release: () => head.release() };

@@ -2,7 +2,7 @@ import type { InferenceSession, Tensor } from "onnxruntime-node";
 import type { ForwardResult, LogitsMode, Target, TargetSequence, TokenRows } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
 import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
-import { embeddingRows } from "./embeddingRows.ts";
+import { EmbeddingTable } from "./embeddingTable.ts";
 import { KvCache } from "./kvCache.ts";
 import type { PackedTarget } from "./packTarget.ts";
 import { RotaryTable } from "./rotary.ts";
@@ -13,6 +13,7 @@ import { rowDepths, treeBias } from "./treeMask.ts";
 /** The target model on the CPU: two sessions that all sequences share. */
 export class CpuTarget implements Target {
   readonly rotary: RotaryTable;
+  private readonly embeddings: EmbeddingTable;
 
   private constructor(
     readonly checkpoint: Checkpoint,
@@ -21,6 +22,7 @@ export class CpuTarget implements Target {
     readonly lmHead: InferenceSession,
   ) {
     this.rotary = new RotaryTable(checkpoint.config.rope, checkpoint.config.headDim);
+    this.embeddings = new EmbeddingTable(checkpoint);
   }
 
   static async load(checkpoint: Checkpoint, packed: PackedTarget, threads: number): Promise<CpuTarget> {
@@ -36,7 +38,7 @@ export class CpuTarget implements Target {
 
   /** Embeddings of these tokens, [tokens.length, hidden]. */
   embed(tokens: ArrayLike<number>): Float32Array {
-    return embeddingRows(this.checkpoint, tokens);
+    return this.embeddings.rows(tokens);
   }
 
   async release(): Promise<void> {
@@ -141,7 +143,11 @@ export class CpuSequence implements TargetSequence {
 
   private async predict(features: Float32Array, mode: "argmax" | "logits"): Promise<Partial<ForwardResult>> {
     const { hidden } = this.config;
-    const input = { [lmHeadNames.features]: floatTensor(features, [features.length / hidden, hidden]) };
+    const rows = features.length / hidden;
+    const input = {
+      [lmHeadNames.features]: floatTensor(features, [rows, hidden]),
+      [lmHeadNames.logitRows]: integerTensor(mode === "logits" ? Array.from({ length: rows }, (_, i) => i) : []),
+    };
     const results = await this.target.lmHead.run(input, [lmHeadNames[mode]]);
     const { data } = results[lmHeadNames[mode]]!;
     return mode === "logits"
