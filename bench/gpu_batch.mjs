@@ -110,6 +110,7 @@ async function decodeGroup(sessions, first) {
           if (group.milliseconds === 0) group.tokens += fresh.length;
         },
         onRound({ rows, accepted }) {
+          if (group.milliseconds > 0) return;
           group.rounds++;
           group.rows = Math.max(group.rows, rows.tokens.length);
           group.committed += accepted.tokens.length;
