@@ -7,6 +7,7 @@ import rowSumsSource from "../../../kernels/rowSums.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { HeadConfig, HeadTensors } from "../model/headFile.ts";
+import type { KeyCache } from "./copySlots.ts";
 import { mostRows } from "./forwardBuffers.ts";
 import { type GpuHeadWeights, uploadHead } from "./headWeights.ts";
 import { type Binder, type Dispatch, DispatchList, type Kernel, type KernelCompiler } from "./kernels.ts";
@@ -135,6 +136,13 @@ export class GpuHead {
   /** Output lists that the head has: y1 and y2, or the two branches; a dense head has one. */
   get lists(): 1 | 2 {
     return this.config.kind === "eagle" ? 1 : 2;
+  }
+
+  /** Of all sequences. */
+  get keys(): KeyCache {
+    const { kvHeads, headDim } = this.config.shape;
+    const { regionSlots, sequences } = this.options;
+    return { buffer: this.cache, planes: 2, slots: regionSlots * sequences, width: kvHeads * headDim };
   }
 
   get draftVocabulary(): number {

@@ -10,9 +10,11 @@ export interface Room {
   /** Tokens of one sequence. */
   readonly capacity: number;
   readonly sequences: number;
+  /** Further sequences for forks, where they leave the others as long as they are. */
+  readonly forks?: number;
 }
 
-export interface MemoryPlan extends Room {
+export interface MemoryPlan extends Required<Room> {
   /** Of all buffers together. */
   readonly bytes: number;
 }
@@ -55,11 +57,14 @@ export function planMemory(
       `The model needs ${megabytes(least)} in one buffer for ${sequences} texts of ${leastCapacity} tokens, and ${name} gives ${megabytes(largest)} at most.`,
     );
   }
-  const keysAndValues = (capacity + mostOutputs) * sequences * perToken;
+  const all = Math.floor(largest / perToken / (capacity + mostOutputs));
+  const forks = Math.min(wanted.forks ?? 0, all - sequences);
+  const keysAndValues = (capacity + mostOutputs) * (sequences + forks) * perToken;
   const { layers } = config;
   const layer = layerBytes(config, format);
   const fixed = fixedBuffers.embeddings + fixedBuffers["output layer"] + layers * layer;
-  return { capacity, sequences, bytes: fixed + keysAndValues + scratchBytes(config, capacity) + headBytes(config) };
+  const bytesOfAll = fixed + keysAndValues + scratchBytes(config, capacity) + headBytes(config);
+  return { capacity, sequences, forks, bytes: bytesOfAll };
 }
 
 /** Bytes of the largest buffers whose size the model alone decides, by what a person calls them. */
