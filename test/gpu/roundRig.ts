@@ -1,4 +1,5 @@
 import type { DraftTree } from "../../src/engine/decoding/tree.ts";
+import { draftTiles } from "../../src/engine/gpu/headKernels.ts";
 import { type Dispatch, encode } from "../../src/engine/gpu/kernels.ts";
 import { createRoundBuffers, type RoundBuffers, type RoundInputs } from "../../src/engine/gpu/roundBuffers.ts";
 import { type RoundDispatches, RoundKernels, type RoundPlan } from "../../src/engine/gpu/roundKernels.ts";
@@ -16,6 +17,7 @@ import {
   sequenceWords,
   treeWords,
 } from "../../src/engine/gpu/roundLayout.ts";
+import { encodeTiles } from "./draftReference.ts";
 import { poison, type Rig } from "./rig.ts";
 import type { Candidate } from "./treeReference.ts";
 
@@ -55,7 +57,8 @@ export class RoundRig {
     rig.poison(...[first, levels, verification, scratch].flatMap((group) => Object.values(group) as GPUBuffer[]));
     const draftRows = shape.sequences * shape.branching * 2;
     const inputs = {
-      draftLogits: rig.poisoned(draftRows * draftVocabulary),
+      draftBest: rig.poisoned(draftRows * draftTiles(draftVocabulary) * shape.branching * 2),
+      draftMasses: rig.poisoned(draftRows * draftTiles(draftVocabulary) * 2),
       draftToTarget: rig.buffer(Uint32Array.from({ length: draftVocabulary }, (_, id) => id)),
       logits: rig.poisoned(shape.sequences * shape.rows * vocabulary),
       cache: rig.poisoned(cache.layers * 2 * cache.slots * cache.width),
@@ -83,6 +86,13 @@ export class RoundRig {
     pass.end();
     more(encoder);
     this.rig.device.queue.submit([encoder.finish()]);
+  }
+
+  /** Draft logits [rows, draft vocabulary], as the head's forward leaves them. */
+  writeDraftLogits(logits: Float32Array): void {
+    const { best, masses } = encodeTiles(logits, this.plan.draftVocabulary, this.shape.branching);
+    this.rig.write(this.inputs.draftBest, best);
+    this.rig.write(this.inputs.draftMasses, masses);
   }
 
   /** Candidates as draftTopK leaves them, [row][rank]. */

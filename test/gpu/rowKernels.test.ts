@@ -44,8 +44,8 @@ describe("kernels of rows", function () {
     ] as const) {
       it(`${name}, width ${width}: features and next input, as float32 and in int8 steps`, async () => {
         const input = inputs();
-        const exact = await plain.norm(input, gains, chosen, { keep: true });
-        const steps = await quantized.norm(input, gains, chosen, { keep: true });
+        const exact = await plain.norm(input, gains, chosen, { keep: "values" });
+        const steps = await quantized.norm(input, gains, chosen, { keep: "values" });
         assert.deepEqual(exact.features, steps.features);
         for (let row = 0; row < rows; row++) {
           const wanted = norm(input.subarray(row * width, (row + 1) * width), gains, chosen);
@@ -65,7 +65,7 @@ describe("kernels of rows", function () {
       const picks = [4, 0, 2, 4];
       for (const trials of [quantized, plain]) {
         const all = await trials.norm(input, gains, epsilon);
-        const kept = await trials.norm(input, gains, epsilon, { keep: true });
+        const kept = await trials.norm(input, gains, epsilon, { keep: "values" });
         const picked = await trials.norm(input, gains, epsilon, { picks });
         assert.deepEqual(kept.output, all.output);
         assert.ok(all.features.every((word) => word === poison));
@@ -81,7 +81,7 @@ describe("kernels of rows", function () {
   it("norm: rows of zeros are zeros in any scale", async () => {
     const width = 36;
     const { output, features } = await quantized.norm(new Float32Array(width), randomFloats(2 * width, 1), 1e-6, {
-      keep: true,
+      keep: "values",
     });
     assert.ok(floats(features).every((value) => value === 0));
     assert.deepEqual([...output.subarray(0, 12)], Array(12).fill(0));

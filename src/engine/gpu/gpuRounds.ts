@@ -1,5 +1,5 @@
 import { mostOutputs, mostRows } from "./forwardBuffers.ts";
-import type { GpuHead } from "./gpuHead.ts";
+import { featureWords, type GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
 import { type Dispatch, encoded } from "./kernels.ts";
 import { OutcomeRing } from "./outcomeRing.ts";
@@ -48,15 +48,15 @@ export class GpuRounds {
     private readonly dispatches: RoundDispatches,
     private readonly ring: OutcomeRing,
     /**
-     * [rows + sequences, hidden]: features of the last verification or prefill, which the head's first forward reads, and behind
-     * them each sequence's last one of its prompt.
+     * [rows + sequences] as the head reads them: features of the last verification or prefill, which its first forward carries on,
+     * and behind them each sequence's last one of its prompt.
      */
     private readonly features: GPUBuffer,
-    /** [hidden]: on the way from one row of `features` to another. */
+    /** One feature, on the way from one row of `features` to another. */
     private readonly feature: GPUBuffer,
     /** Rows of the first forward's outputs, and of a level's. */
     private readonly picks: { readonly first: GPUBuffer; readonly level: GPUBuffer },
-    private readonly prompt: { readonly rows: GPUBuffer; readonly paths: GPUBuffer; readonly featureRows: GPUBuffer },
+    private readonly prompt: { readonly rows: GPUBuffer; readonly paths: GPUBuffer },
   ) {}
 
   /**
@@ -84,9 +84,15 @@ export class GpuRounds {
     };
     const kernels = await RoundKernels.compile(target.kernels.compiler, plan);
     const buffers = createRoundBuffers(device, plan);
-    const draftLogits = head?.draftLogits ?? storage(device, "no draft logits", 1);
-    const draftToTarget = head?.weights.draftToTarget ?? storage(device, "no draft vocabulary", 1);
-    const inputs = { draftLogits, draftToTarget, logits: target.scratch.logits, cache: target.cache };
+    const none = storage(device, "no draft head", 2);
+    const inputs = {
+      draftBest: head?.best ?? none,
+      draftMasses: head?.masses ?? none,
+      draftToTarget: head?.weights.draftToTarget ?? none,
+      logits: target.scratch.logits,
+      cache: target.cache,
+    };
+    const feature = featureWords(hidden, target.kernels.quantize);
     const indices = (label: string, values: readonly number[]) => {
       const buffer = storage(device, label, values.length);
       device.queue.writeBuffer(buffer, 0, Uint32Array.from(values));
@@ -102,8 +108,8 @@ export class GpuRounds {
       buffers,
       kernels.bind(buffers, inputs),
       new OutcomeRing(device, buffers.outcomes, shape),
-      storage(device, "round features", (mostRows + shape.sequences) * hidden),
-      storage(device, "feature", hidden),
+      storage(device, "round features", (mostRows + shape.sequences) * feature),
+      storage(device, "feature", feature),
       {
         first: indices(
           "first picks",
@@ -114,7 +120,6 @@ export class GpuRounds {
       {
         rows: storage(device, "prompt rows", mostRows * rowWords),
         paths: storage(device, "prompt paths", 1),
-        featureRows: indices("prompt feature rows", range(mostRows)),
       },
     );
   }
@@ -138,8 +143,8 @@ export class GpuRounds {
     const { queue } = target.gpu.device;
     const count = tokens.length - 1;
     const longest = first + count;
-    const plan = { rows: prompt.rows, paths: prompt.paths, count, outputs: 0, picked: false, features, longest };
-    const ownDispatches = await target.plan({ ...plan, mode: "none" });
+    const plan = { ...prompt, count, outputs: 0, picked: false, features, longest } as const;
+    const ownDispatches = await target.plan({ ...plan, featureFormat: "head", mode: "none" });
     const headForward = { ...prompt, features, count, longest };
     const headDispatches = head === undefined ? [] : await head.planKeys(headForward);
     // Target and head differ in tokens and slots alone, so that one buffer serves both, one after the other.
@@ -173,9 +178,14 @@ export class GpuRounds {
       const row = used
         ? { token: start.root, position, contiguous: position + 1, slot: headRegion + position }
         : { token: 0, position: 0, contiguous: 0, slot: noSlot };
-      const words = encodeRow({ ...row, region: headRegion, path: place * path, sequence, parent: -1 });
+      const words = encodeRow({
+        ...row,
+        region: headRegion,
+        path: place * path,
+        sequence,
+        parent: mostRows + sequence,
+      });
       queue.writeBuffer(buffers.first.rows, place * rowWords * 4, words.buffer);
-      queue.writeBuffer(buffers.first.featureRows, place * 4, Uint32Array.of(mostRows + sequence));
     }
   }
 
@@ -256,17 +266,17 @@ export class GpuRounds {
           picks: first ? picks.first : picks.level,
           count: shape.sequences * (first ? 1 : shape.branching),
           lists: shape.branches === 2 || (last && parallel) ? 2 : 1,
+          branching: shape.branching,
         } as const;
-        const source = first ? features : head.values;
+        const source = first ? features : head.predicted;
         all.push(...(await head.plan({ ...rows, features: source, count, longest }, outputs)));
         all.push(...dispatches.level(forward, last));
       }
     }
-    all.push(dispatches.verify);
     const { rows, paths } = buffers.verification;
     const count = shape.sequences * shape.rows;
     const forward = { rows, paths, count, outputs: count, picked: false, mode: "logits", features, longest } as const;
-    all.push(...(await target.plan(forward)), ...dispatches.decide);
+    all.push(dispatches.verify, ...(await target.plan({ ...forward, featureFormat: "head" })), ...dispatches.decide);
     this.rounds.set(blocks, all);
     return all;
   }
@@ -291,7 +301,8 @@ function promptRows(
     const row = used
       ? { token: tokens[i]!, position, contiguous: position + 1, slot: region + position }
       : { token: 0, position: 0, contiguous: 0, slot: noSlot };
-    table.set(encodeRow({ ...row, region, path: 0, sequence, parent: -1 }), i * rowWords);
+    // The head carries on the features of the same forward of the target.
+    table.set(encodeRow({ ...row, region, path: 0, sequence, parent: i }), i * rowWords);
   }
   return table;
 }

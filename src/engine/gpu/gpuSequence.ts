@@ -3,7 +3,7 @@ import type { ForwardResult, LogitsMode, TargetSequence, TokenRows } from "../de
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import { mostOutputs, mostRows } from "./forwardBuffers.ts";
-import type { GpuTarget } from "./gpuTarget.ts";
+import type { ForwardPlan, GpuTarget } from "./gpuTarget.ts";
 import { noSlot, rowWords } from "./roundLayout.ts";
 
 /** One sequence on the GPU: a region of the KV cache, driven from the host forward by forward. */
@@ -75,10 +75,11 @@ export class GpuSequence implements TargetSequence {
     const sampling = typeof mode === "object" ? mode : undefined;
     const { table, paths, longest } = this.layOut(rows);
     const { rows: rowBuffer, paths: pathBuffer, features } = scratch;
-    const plan = {
+    const plan: ForwardPlan = {
       rows: rowBuffer,
       paths: pathBuffer,
       features,
+      featureFormat: "values",
       count,
       outputs,
       picked: logitRows !== undefined,

@@ -9,7 +9,14 @@ import type { HeadSurroundings } from "./gpuHead.ts";
 import { GpuSequence } from "./gpuSequence.ts";
 import { Binder, type Dispatch, DispatchList, encoded, type Kernel, KernelCompiler } from "./kernels.ts";
 import { storage } from "./storage.ts";
-import { attentionBlock, blocksFormat, ForwardKernels, type LinearShape, tileSizes } from "./targetKernels.ts";
+import {
+  attentionBlock,
+  blocksFormat,
+  type FeatureFormat,
+  ForwardKernels,
+  type LinearShape,
+  tileSizes,
+} from "./targetKernels.ts";
 import { type GpuWeights, rotaryPairs, uploadWeights } from "./targetWeights.ts";
 import { TokenDraw } from "./tokenDraw.ts";
 import { type GpuMatrix, PackFiles, WeightUpload } from "./weightUpload.ts";
@@ -35,8 +42,9 @@ export interface ForwardPlan {
   readonly outputs: number;
   readonly picked: boolean;
   readonly mode: LogitsMode;
-  /** Where the rows' features go, [rows, hidden] float32; `scratch.features` where the host reads them. */
+  /** Where the rows' features go; `scratch.features` where the host reads them. */
   readonly features: GPUBuffer;
+  readonly featureFormat: FeatureFormat;
   /** Positions of the longest sequence, the rows' own included. */
   readonly longest: number;
 }
@@ -207,7 +215,7 @@ export class GpuTarget implements Target {
   /** Compiles what forwards of all sizes need, side by side, so that the first ones do not wait. */
   async prepare(): Promise<void> {
     const { rows, paths, features } = this.scratch;
-    const plan = { rows, paths, features, picked: false, mode: "argmax" } as const;
+    const plan = { rows, paths, features, featureFormat: "values", picked: false, mode: "argmax" } as const;
     await this.exclusively(() =>
       Promise.all(tileSizes.map((count) => this.plan({ ...plan, count, outputs: count, longest: count }))),
     );
@@ -277,7 +285,7 @@ export class GpuTarget implements Target {
       );
     }
     const finalBuffers = [scratch.hidden, weights.outputNorm, scratch.picks, scratch.input, forward.features];
-    await list.add(kernels.norm(hidden, config.rmsEpsilon, { keep: true }), finalBuffers, rows);
+    await list.add(kernels.norm(hidden, config.rmsEpsilon, { keep: forward.featureFormat }), finalBuffers, rows);
     if (mode === "none") return list.dispatches;
     // Rows that need logits are normalized once more, side by side.
     if (picked) await list.add(kernels.norm(hidden, config.rmsEpsilon, { pick: true }), finalBuffers, outputs);

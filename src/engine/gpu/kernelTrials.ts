@@ -1,6 +1,6 @@
 import type { Kernel } from "./kernels.ts";
 import { type AttentionOperands, noSlot, type Operands, type Row } from "./reference.ts";
-import { attentionBlock, type ForwardKernels, inputWords } from "./targetKernels.ts";
+import { attentionBlock, type FeatureFormat, type ForwardKernels, inputWords } from "./targetKernels.ts";
 import { Trial, type Words } from "./trial.ts";
 
 type Bits = Uint32Array<ArrayBuffer>;
@@ -100,10 +100,11 @@ export class KernelTrials {
     input: Float32Array,
     gains: Float32Array,
     epsilon: number,
-    { keep = false, picks }: { readonly keep?: boolean; readonly picks?: readonly number[] } = {},
+    { keep, picks }: { readonly keep?: FeatureFormat; readonly picks?: readonly number[] } = {},
   ): Promise<{ readonly output: Bits; readonly features: Bits }> {
     const width = gains.length / 2;
-    const kernel = await this.kernels.norm(width, epsilon, { keep, pick: picks !== undefined });
+    const pick = picks !== undefined;
+    const kernel = await this.kernels.norm(width, epsilon, keep === undefined ? { pick } : { keep, pick });
     const outputs = picks?.length ?? input.length / width;
     const words = this.kernels.quantize ? inputWords("int8", width) : width;
     const [output, features] = await this.with(async (trial) => {

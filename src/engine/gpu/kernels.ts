@@ -56,10 +56,11 @@ export class KernelCompiler {
 
 /** The source behind declarations of its constants. */
 export function specialize(name: string, source: string, constants: KernelConstants): string {
-  const declared = [...source.matchAll(parameter)].map(([, key, type]) => ({ key: key!, type: type! }));
-  const unknown = Object.keys(constants).find((key) => !declared.some((known) => known.key === key));
+  // Texts that are put together may share a parameter.
+  const declared = new Map([...source.matchAll(parameter)].map(([, key, type]) => [key!, type!]));
+  const unknown = Object.keys(constants).find((key) => !declared.has(key));
   if (unknown !== undefined) throw new Error(`kernel ${name} has no parameter ${unknown}`);
-  const lines = declared.map(({ key, type }) => {
+  const lines = Array.from(declared, ([key, type]) => {
     const value = constants[key];
     if (value === undefined) throw new Error(`kernel ${name} needs its parameter ${key}`);
     return `const ${key}: ${type} = ${type}(${value});`;
@@ -98,12 +99,17 @@ export function encode(pass: GPUComputePassEncoder, dispatches: readonly Dispatc
   }
 }
 
-/** An encoder that holds one pass of these dispatches. */
-export function encoded(device: GPUDevice, dispatches: readonly Dispatch[]): GPUCommandEncoder {
-  const encoder = device.createCommandEncoder();
+/** Encodes a pass of these dispatches. */
+export function encodePass(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): void {
   const pass = encoder.beginComputePass();
   encode(pass, dispatches);
   pass.end();
+}
+
+/** An encoder that holds one pass of these dispatches. */
+export function encoded(device: GPUDevice, dispatches: readonly Dispatch[]): GPUCommandEncoder {
+  const encoder = device.createCommandEncoder();
+  encodePass(encoder, dispatches);
   return encoder;
 }
 

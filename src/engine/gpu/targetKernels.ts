@@ -10,7 +10,6 @@ import gatedSource from "../../../kernels/linearGated.wgsl";
 import int4Source from "../../../kernels/linearInt4.wgsl";
 import int8Source from "../../../kernels/linearInt8.wgsl";
 import int8BlocksSource from "../../../kernels/linearInt8Blocks.wgsl";
-import keepSource from "../../../kernels/linearKeep.wgsl";
 import qkvSource from "../../../kernels/linearQkv.wgsl";
 import tileSource from "../../../kernels/linearTile.wgsl";
 import normSource from "../../../kernels/norm.wgsl";
@@ -29,8 +28,9 @@ export const tileSizes = [1, 2, 4, 8, 16, 32, 64] as const;
 /** Positions of one attention block: fixed, since it decides the order of sums. */
 export const attentionBlock = 128;
 
-const threads = 256;
-const linearColumns = 64;
+export const productThreads = 256;
+/** Columns of a product's tile; of projections to attention it is a head's width. */
+export const linearColumns = 64;
 
 /** How a product's input comes: int8 with a scale per row or per 32 inputs, or float32. */
 export type InputFormat = "int8" | "int8-blocks" | "float32";
@@ -38,9 +38,13 @@ export type InputFormat = "int8" | "int8-blocks" | "float32";
 /** Formats of a product's operands: weights as wide as its input, or int4 with an int8 input. */
 export type ProductFormat = InputFormat | "int4" | "int4-blocks";
 
-const productSources: Readonly<
-  Record<ProductFormat, { readonly source: string; readonly constants?: KernelConstants }>
-> = {
+/** How a product reads its operands: text that goes before kernels/linearTile.wgsl. */
+export interface OperandSource {
+  readonly source: string;
+  readonly constants?: KernelConstants;
+}
+
+const productSources: Readonly<Record<ProductFormat, OperandSource>> = {
   int8: { source: int8Source },
   "int8-blocks": { source: int8BlocksSource },
   int4: { source: int4Source, constants: { BLOCKS: 0 } },
@@ -93,6 +97,9 @@ export function inputWords(format: ProductFormat, inputs: number): number {
       return padded;
   }
 }
+
+/** How features are kept: float32 values for the host, or as the draft head's fc reads them. */
+export type FeatureFormat = "values" | "head";
 
 export interface LinearShape {
   readonly inputs: number;
@@ -159,14 +166,14 @@ export class ForwardKernels {
   norm(
     width: number,
     epsilon: number,
-    options: { readonly keep?: boolean; readonly pick?: boolean } = {},
+    options: { readonly keep?: FeatureFormat; readonly pick?: boolean } = {},
   ): Promise<Kernel> {
-    const { keep = false, pick = false } = options;
-    return this.compiler.compile("norm", rowSumsSource + normSource, {
+    const { keep, pick = false } = options;
+    return this.compiler.compile("norm", rowSumsSource + blockStepsSource + normSource, {
       WIDTH: width,
       EPSILON: epsilon,
       QUANTIZE: Number(this.quantize),
-      KEEP: Number(keep),
+      KEEP: keep === undefined ? 0 : keep === "head" && this.quantize ? 2 : 1,
       PICK: Number(pick),
     });
   }
@@ -207,26 +214,21 @@ export class ForwardKernels {
     return this.compiler.compile("compactKv", compactSource, { SLOTS: slots, WIDTH: kvHeads * headDim });
   }
 
-  /** x @ W kept and quantized: fc of a draft head. */
-  keep(shape: LinearShape, tile: number): Promise<Kernel> {
-    const source = quantizeSource + keepSource;
-    return this.product("linearKeep", source, shape, tile, linearColumns, { QUANTIZE: Number(this.quantize) });
-  }
-
-  private product(
+  /** A product with this epilogue, and other operands where the shape's format does not say it all. */
+  product(
     name: string,
     epilogue: string,
     { inputs, outputs, format }: LinearShape,
     tile: number,
     columns: number,
     constants: KernelConstants,
+    operands: OperandSource = productSources[format],
   ): Promise<Kernel> {
-    const operands = productSources[format];
     const source = rowsSource + operands.source + tileSource + epilogue;
     return this.compiler.compile(`${name} ${format}`, source, {
       ROWS: tile,
       COLUMNS: columns,
-      SLICES: Math.max(1, Math.floor(threads / columns)),
+      SLICES: Math.max(1, Math.floor(productThreads / columns)),
       INPUTS: Math.ceil(inputs / inputAlignment[format]) * inputAlignment[format],
       OUTPUTS: outputs,
       ...operands.constants,
