@@ -12,6 +12,7 @@ import {
   Writing,
 } from "./decoder.ts";
 import { Emission, firstOf } from "./emission.ts";
+import { type RoundTimes, splitRound } from "./roundTimes.ts";
 import type { TreeSizes } from "./strategy.ts";
 import type { TokenRows } from "./target.ts";
 
@@ -20,6 +21,8 @@ export interface DeviceRound {
   readonly rows: TokenRows;
   readonly accepted: AcceptedPath;
   readonly draftForwards: number;
+  /** Of this round or the last one that was timed, where the device tells them. */
+  readonly times?: RoundTimes;
   /** Set where the device ended the text. */
   readonly finishReason?: FinishReason;
 }
@@ -96,9 +99,10 @@ export async function decodeOnDevice(
     const now = performance.now();
     const emitted = emission.emit(round.accepted.tokens);
     const accepted = firstOf(round.accepted, emitted.count);
-    statistics.recordDraft(round.draftForwards, 0);
-    statistics.recordRound(round.rows, accepted, now - started);
-    request.onRound?.({ rows: round.rows, accepted, draftMs: 0, verifyMs: now - started });
+    const { draftMs, verifyMs } = splitRound(now - started, round);
+    statistics.recordDraft(round.draftForwards, draftMs);
+    statistics.recordRound(round.rows, accepted, verifyMs);
+    request.onRound?.({ rows: round.rows, accepted, draftMs, verifyMs });
     started = now;
     reason ??= emitted.reason ?? round.finishReason;
   }

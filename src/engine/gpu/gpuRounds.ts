@@ -1,8 +1,10 @@
+import type { RoundTimes } from "../decoding/roundTimes.ts";
 import { mostOutputs, mostRows } from "./forwardBuffers.ts";
 import { featureWords, type GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
-import { type Dispatch, encoded } from "./kernels.ts";
+import { type Dispatch, encodePass } from "./kernels.ts";
 import { OutcomeRing } from "./outcomeRing.ts";
+import { dispatchesOf, PhaseTimer, type RoundPhases } from "./phaseTimer.ts";
 import { createRoundBuffers, type RoundBuffers } from "./roundBuffers.ts";
 import { type RoundDispatches, RoundKernels } from "./roundKernels.ts";
 import {
@@ -37,7 +39,11 @@ export interface RoundPlace {
  */
 export class GpuRounds {
   private round = 0;
-  private readonly rounds = new Map<number, readonly Dispatch[]>();
+  private readonly rounds = new Map<number, RoundPhases>();
+  /** Whether somebody looks at single rounds, as each sequence's request says. */
+  private readonly watched = new Map<number, () => boolean>();
+  private readonly timer: PhaseTimer | undefined;
+  private lastTimes: RoundTimes | undefined;
 
   private constructor(
     readonly target: GpuTarget,
@@ -57,7 +63,14 @@ export class GpuRounds {
     /** Rows of the first forward's outputs, and of a level's. */
     private readonly picks: { readonly first: GPUBuffer; readonly level: GPUBuffer },
     private readonly prompt: { readonly rows: GPUBuffer; readonly paths: GPUBuffer },
-  ) {}
+  ) {
+    this.timer = PhaseTimer.on(target.gpu);
+  }
+
+  /** What the parts of the newest round took that was timed and read; undefined before, and where the device has no timestamps. */
+  get times(): RoundTimes | undefined {
+    return this.lastTimes;
+  }
 
   /**
    * Rounds of plain decoding have no head and one row. Throws JakiroError("usage") where a size is out of range.
@@ -161,8 +174,10 @@ export class GpuRounds {
   /**
    * Begins a request whose tokens but the last are committed; with a head, the sequence's last prefill must have ended with them.
    * @param offsets of calibration: `Calibration.headOffsets`
+   * @param watched whether somebody looks at single rounds now: each of them is timed then, which makes it a little slower
    */
-  start(sequence: number, start: RoundStart, offsets: Float32Array): void {
+  start(sequence: number, start: RoundStart, offsets: Float32Array, watched: () => boolean = () => false): void {
+    this.watched.set(sequence, watched);
     const { buffers, shape, target } = this;
     const { queue } = target.gpu.device;
     const { headRegion } = this.places[sequence]!;
@@ -223,8 +238,11 @@ export class GpuRounds {
 
   private async encodeRound(longest: number): Promise<number> {
     const { device } = this.target.gpu;
-    const dispatches = await this.plan(Math.ceil(longest / attentionBlock));
-    const encoder = encoded(device, dispatches);
+    const phases = await this.plan(Math.ceil(longest / attentionBlock));
+    const encoder = device.createCommandEncoder();
+    const isTimed = PhaseTimer.isDue(this.round) || [...this.watched.values()].some((isWatched) => isWatched());
+    if (isTimed && this.timer !== undefined) this.timer.encode(encoder, this.round, phases);
+    else encodePass(encoder, dispatchesOf(phases));
     this.ring.copy(encoder, this.round);
     device.queue.submit([encoder.finish()]);
     return this.round++;
@@ -232,7 +250,11 @@ export class GpuRounds {
 
   /** What a submitted round did to each sequence; undefined for those that had finished before. */
   read(round: number): Promise<(RoundOutcome | undefined)[]> {
-    return this.target.exclusively(() => this.ring.read(round));
+    return this.target.exclusively(async () => {
+      const outcomes = await this.ring.read(round);
+      this.lastTimes = (await this.timer?.read(round)) ?? this.lastTimes;
+      return outcomes;
+    });
   }
 
   release(): void {
@@ -243,17 +265,18 @@ export class GpuRounds {
     this.features.destroy();
     this.feature.destroy();
     this.ring.release();
+    this.timer?.release();
   }
 
   /** All dispatches of a round whose longest sequence has so many attention blocks; made once. */
-  private async plan(blocks: number): Promise<readonly Dispatch[]> {
+  private async plan(blocks: number): Promise<RoundPhases> {
     const known = this.rounds.get(blocks);
     if (known !== undefined) return known;
     const { target, head, shape, buffers, dispatches, features, picks } = this;
     const longest = blocks * attentionBlock;
-    const all: Dispatch[] = [];
+    const draft: Dispatch[] = [];
     if (head === undefined) {
-      all.push(dispatches.plant);
+      draft.push(dispatches.plant);
     } else {
       const { draftForwards: forwards } = this;
       const parallel = draftsInParallel(head, shape);
@@ -269,16 +292,17 @@ export class GpuRounds {
           branching: shape.branching,
         } as const;
         const source = first ? features : head.predicted;
-        all.push(...(await head.plan({ ...rows, features: source, count, longest }, outputs)));
-        all.push(...dispatches.level(forward, last));
+        draft.push(...(await head.plan({ ...rows, features: source, count, longest }, outputs)));
+        draft.push(...dispatches.level(forward, last));
       }
     }
     const { rows, paths } = buffers.verification;
     const count = shape.sequences * shape.rows;
     const forward = { rows, paths, count, outputs: count, picked: false, mode: "logits", features, longest } as const;
-    all.push(dispatches.verify, ...(await target.plan({ ...forward, featureFormat: "head" })), ...dispatches.decide);
-    this.rounds.set(blocks, all);
-    return all;
+    const verify = await target.plan({ ...forward, featureFormat: "head" });
+    const phases = { draft, tree: [dispatches.verify], verify, accept: dispatches.decide };
+    this.rounds.set(blocks, phases);
+    return phases;
   }
 }
 
