@@ -25,7 +25,7 @@ export interface DeviceWish {
 }
 
 /** What was loaded, as far as devices concern it. */
-type Placed = Pick<Engine, "device" | "adapter" | "deviceReason">;
+type Placed = Pick<Engine, "device" | "adapter" | "deviceReason"> & Partial<Pick<Engine, "lanes">>;
 
 /** Tells which device was chosen and why; where the processor was, no driver is touched. */
 export async function diagnoseDevices(
@@ -47,7 +47,10 @@ export async function diagnoseDevices(
     const used = placed?.device === "gpu" && placed.adapter === adapter.name;
     return { ...adapter, used, reason: used ? "the model runs on it" : reasonAgainst(adapter) };
   });
-  if (placed?.device === "gpu") return { device: "gpu", deviceReason: `${placed.adapter} can be used.`, adapters };
+  if (placed?.device === "gpu") {
+    const kernels = placed.lanes ? `with subgroups of ${placed.lanes}` : "without subgroups";
+    return { device: "gpu", deviceReason: `${placed.adapter} can be used, ${kernels}.`, adapters };
+  }
   if (placed === undefined && chosen !== undefined) {
     return { device: "gpu", deviceReason: `${chosen.name} can be opened; no model was loaded onto it.`, adapters };
   }

@@ -85,7 +85,7 @@ export class GpuRounds {
     if (places.length !== shape.sequences)
       throw new RangeError(`${places.length} places for ${shape.sequences} sequences`);
     const { device } = target.gpu;
-    const { layers, kvHeads, headDim, vocabulary, hidden } = target.config;
+    const { layers, vocabulary, hidden } = target.config;
     const verified = shape.sequences * shape.rows;
     if (verified > mostOutputs) throw new RangeError(`a round verifies at most ${mostOutputs} rows, not ${verified}`);
     const plan = {
@@ -93,7 +93,7 @@ export class GpuRounds {
       vocabulary,
       draftVocabulary: head?.draftVocabulary ?? 1,
       parallel: draftsInParallel(head, shape),
-      cache: { layers, slots: target.slots, width: kvHeads * headDim },
+      cache: { layers, slots: target.slots, width: target.cacheWords },
     };
     const kernels = await RoundKernels.compile(target.kernels.compiler, plan);
     const buffers = createRoundBuffers(device, plan);

@@ -12,6 +12,8 @@ import { storage } from "./storage.ts";
 import {
   attentionBlock,
   blocksFormat,
+  type CacheFormat,
+  cacheWords,
   type FeatureFormat,
   ForwardKernels,
   type LinearShape,
@@ -26,6 +28,8 @@ export interface GpuTargetOptions {
   readonly capacity: number;
   /** Sequences whose keys and values have room at a time. */
   readonly sequences: number;
+  /** How keys and values are kept; float32 where absent, which alone is what the model's own arithmetic says. */
+  readonly cacheFormat?: CacheFormat;
   readonly progress?: (done: number, total: number) => void;
   /** Milliseconds after which a forward that gives no answer never will; unlimited where absent. */
   readonly patienceMs?: number;
@@ -97,11 +101,9 @@ export class GpuTarget implements Target {
     const slots = regionSlots * options.sequences;
     const blocks = Math.ceil(regionSlots / attentionBlock);
     const { heads, kvHeads, headDim } = config;
-    const kernels = new ForwardKernels(
-      new KernelCompiler(device),
-      { heads, kvHeads, headDim, slots, blocks },
-      quantize,
-    );
+    const { cacheFormat = "float32" } = options;
+    const shape = { heads, kvHeads, headDim, slots, blocks, cacheFormat };
+    const kernels = new ForwardKernels(new KernelCompiler(device, gpu.lanes), shape, quantize);
     const files = new PackFiles(packed.directory);
     const upload = new WeightUpload(device, files);
     device.pushErrorScope("out-of-memory");
@@ -109,7 +111,7 @@ export class GpuTarget implements Target {
     try {
       const weights = await uploadWeights(upload, checkpoint, packed, options.progress);
       const scratch = makeScratch(device, config, quantize, blocks);
-      const cache = storage(device, "kv cache", config.layers * 2 * slots * kvHeads * headDim);
+      const cache = storage(device, "kv cache", config.layers * 2 * slots * cacheWords(shape));
       const rotary = upload.filled("rotary", rotaryPairs(config, regionSlots));
       const compact = await kernels.compact();
       return new GpuTarget(
@@ -151,6 +153,11 @@ export class GpuTarget implements Target {
   /** KV slots of a layer, all sequences together. */
   get slots(): number {
     return this.regionSlots * this.options.sequences;
+  }
+
+  /** 32-bit words of a slot's keys, or values, in one layer. */
+  get cacheWords(): number {
+    return cacheWords(this.kernels.shape);
   }
 
   get config(): ModelConfig {
@@ -305,11 +312,11 @@ export class GpuTarget implements Target {
   move(moves: readonly (readonly [number, number])[]): void {
     const { compact, cache, scratch } = this;
     const { device } = this.gpu;
-    const { layers, kvHeads, headDim } = this.config;
+    const { layers } = this.config;
     device.queue.writeBuffer(scratch.moves, 0, Uint32Array.from(moves.flat()));
     device.queue.writeBuffer(scratch.moveCount, 0, Uint32Array.of(moves.length, 0, 0, 0));
     const bindings = this.binder.group(compact, [scratch.moves, cache, scratch.moveCount]);
-    const workgroups = [Math.ceil((kvHeads * headDim) / 64), layers * 2] as const;
+    const workgroups = [Math.ceil(this.cacheWords / 64), layers * 2] as const;
     this.submit([{ kernel: compact, bindings, workgroups }]);
   }
 

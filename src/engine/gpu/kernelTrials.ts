@@ -1,6 +1,6 @@
 import type { Kernel } from "./kernels.ts";
 import { type AttentionOperands, noSlot, type Operands, type Row } from "./reference.ts";
-import { attentionBlock, type FeatureFormat, type ForwardKernels, inputWords } from "./targetKernels.ts";
+import { attentionBlock, cacheWords, type FeatureFormat, type ForwardKernels, inputWords } from "./targetKernels.ts";
 import { Trial, type Words } from "./trial.ts";
 
 type Bits = Uint32Array<ArrayBuffer>;
@@ -53,7 +53,10 @@ export class KernelTrials {
     const kernel = await this.kernels.qkv(operands.shape, tiles.tile);
     const padded = tiles.count * tiles.tile;
     const [queries, cache] = await this.with(async (trial) => {
-      const written = [trial.poisoned(padded * heads * headDim), trial.poisoned(4 * slots * kvHeads * headDim)];
+      const written = [
+        trial.poisoned(padded * heads * headDim),
+        trial.poisoned(4 * slots * cacheWords(this.kernels.shape)),
+      ];
       const buffers = [
         ...operandBuffers(trial, operands),
         ...written,
@@ -66,8 +69,11 @@ export class KernelTrials {
     return { queries: queries!, cache: cache! };
   }
 
-  /** The rows' mixtures, quantized or as bits of [rows, heads * headDim]; the cache has one layer. */
-  async attention(operands: AttentionOperands, rows: readonly Row[]): Promise<Bits> {
+  /**
+   * The rows' mixtures, quantized or as bits of [rows, heads * headDim]; the cache has one layer.
+   * @param cache as the device keeps it, where that is not float32
+   */
+  async attention(operands: AttentionOperands, rows: readonly Row[], cache: Words = operands.cache): Promise<Bits> {
     const { heads, kvHeads, headDim, blocks } = this.kernels.shape;
     const [attention, merge] = await Promise.all([this.kernels.attention(), this.kernels.merge()]);
     const longest = rows.reduce((most, { position }) => Math.max(most, position + 1), 1);
@@ -76,7 +82,7 @@ export class KernelTrials {
       const table = trial.buffer(encodeRows(rows, rows.length));
       const partial = trial.poisoned(rows.length * heads * blocks * (headDim + 2));
       const output = trial.poisoned(rows.length * (this.kernels.quantize ? width : heads * headDim));
-      const buffers = [operands.queries, operands.cache].map((words) => trial.buffer(words));
+      const buffers = [operands.queries, cache].map((words) => trial.buffer(words));
       const paths = trial.buffer(operands.paths);
       const [mixed] = await trial.run(
         [
@@ -137,9 +143,9 @@ export class KernelTrials {
 
   /** The cache after the moves; it has as many layers as fit into it. */
   async compact(cache: Words, moves: readonly (readonly [from: number, to: number])[]): Promise<Bits> {
-    const { kvHeads, headDim, slots } = this.kernels.shape;
+    const { slots } = this.kernels.shape;
     const kernel = await this.kernels.compact();
-    const width = kvHeads * headDim;
+    const width = cacheWords(this.kernels.shape);
     return await this.single(
       (trial, output) => {
         const list = trial.buffer(Uint32Array.from(moves.flat()));

@@ -16,6 +16,8 @@ export interface Dispatch {
 }
 
 const parameter = /^\/\/ PARAMETER (\w+): (u32|i32|f32)\b.*$/gm;
+/** Language extensions, which must come before everything else. */
+const extension = /^enable \w+;$/gm;
 const binding = /^@group\(0\) @binding\((\d+)\) var<(storage, read_write|storage, read|uniform)>/gm;
 
 /**
@@ -25,7 +27,11 @@ const binding = /^@group\(0\) @binding\((\d+)\) var<(storage, read_write|storage
 export class KernelCompiler {
   private readonly compiled = new Map<string, Promise<Kernel>>();
 
-  constructor(readonly device: GPUDevice) {}
+  /** @param lanes of a subgroup that kernels may rely on; 0 for kernels that use none */
+  constructor(
+    readonly device: GPUDevice,
+    readonly lanes = 0,
+  ) {}
 
   /** A kernel for these constants; the same ones are compiled once. Throws Error with the compiler's message. */
   compile(name: string, source: string, constants: KernelConstants = {}): Promise<Kernel> {
@@ -54,7 +60,7 @@ export class KernelCompiler {
   }
 }
 
-/** The source behind declarations of its constants. */
+/** The source behind its extensions and declarations of its constants. */
 export function specialize(name: string, source: string, constants: KernelConstants): string {
   // Texts that are put together may share a parameter.
   const declared = new Map([...source.matchAll(parameter)].map(([, key, type]) => [key!, type!]));
@@ -65,7 +71,8 @@ export function specialize(name: string, source: string, constants: KernelConsta
     if (value === undefined) throw new Error(`kernel ${name} needs its parameter ${key}`);
     return `const ${key}: ${type} = ${type}(${value});`;
   });
-  return `${lines.join("\n")}\n${source}`;
+  const extensions = source.match(extension) ?? [];
+  return [...extensions, ...lines, source.replace(extension, "")].join("\n");
 }
 
 function bindingsOf(source: string): GPUBindGroupLayoutEntry[] {

@@ -2,6 +2,8 @@ import argmaxSource from "../../../kernels/argmax.wgsl";
 import attentionSource from "../../../kernels/attention.wgsl";
 import mergeSource from "../../../kernels/attentionMerge.wgsl";
 import blockStepsSource from "../../../kernels/blockSteps.wgsl";
+import cacheFloat16Source from "../../../kernels/cacheFloat16.wgsl";
+import cacheFloat32Source from "../../../kernels/cacheFloat32.wgsl";
 import compactSource from "../../../kernels/compactKv.wgsl";
 import embedSource from "../../../kernels/embed.wgsl";
 import linearSource from "../../../kernels/linear.wgsl";
@@ -15,6 +17,7 @@ import tileSource from "../../../kernels/linearTile.wgsl";
 import normSource from "../../../kernels/norm.wgsl";
 import quantizeBlocksSource from "../../../kernels/quantizeBlocks.wgsl";
 import rowSumsSource from "../../../kernels/rowSums.wgsl";
+import rowSumsSubgroupsSource from "../../../kernels/rowSumsSubgroups.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
 import type { WeightFormat } from "../cpu/packMatrix.ts";
 import type { Kernel, KernelCompiler, KernelConstants } from "./kernels.ts";
@@ -38,7 +41,7 @@ export type InputFormat = "int8" | "int8-blocks" | "float32";
 /** Formats of a product's operands: weights as wide as its input, or int4 with an int8 input. */
 export type ProductFormat = InputFormat | "int4" | "int4-blocks";
 
-/** How a product reads its operands: text that goes before kernels/linearTile.wgsl. */
+/** Text that goes before a kernel's own, and its constants: how a product reads its operands, or how a row is added up. */
 export interface OperandSource {
   readonly source: string;
   readonly constants?: KernelConstants;
@@ -62,10 +65,13 @@ export const forwardSources = [
   ...[
     rowsSource,
     rowSumsSource,
+    rowSumsSubgroupsSource,
     quantizeSource,
     tileSource,
     embedSource,
     normSource,
+    cacheFloat32Source,
+    cacheFloat16Source,
     attentionSource,
     mergeSource,
     compactSource,
@@ -115,6 +121,20 @@ export interface AttentionShape {
   readonly slots: number;
   /** Attention blocks of the longest sequence. */
   readonly blocks: number;
+  /** How keys and values are kept; float32 where absent. */
+  readonly cacheFormat?: CacheFormat;
+}
+
+/** float16 halves what long texts take and what attention reads, and rounds every key and value by itself. */
+export type CacheFormat = "float32" | "float16";
+
+/** 32-bit words of a slot's keys, or values, in one layer. */
+export function cacheWords({
+  kvHeads,
+  headDim,
+  cacheFormat,
+}: Pick<AttentionShape, "kvHeads" | "headDim" | "cacheFormat">) {
+  return (kvHeads * headDim) / (cacheFormat === "float16" ? 2 : 1);
 }
 
 /** Compiles the kernels of a forward, for the shapes of one model. */
@@ -158,7 +178,8 @@ export class ForwardKernels {
 
   qkv(shape: LinearShape, tile: number): Promise<Kernel> {
     const { heads, kvHeads, headDim, slots } = this.shape;
-    const constants = { HEADS: heads, KV_HEADS: kvHeads, SLOTS: slots };
+    const half = Number(this.shape.cacheFormat === "float16");
+    const constants = { HEADS: heads, KV_HEADS: kvHeads, SLOTS: slots, HALF: half };
     return this.product("linearQkv", qkvSource, shape, tile, headDim, constants);
   }
 
@@ -169,7 +190,9 @@ export class ForwardKernels {
     options: { readonly keep?: FeatureFormat; readonly pick?: boolean } = {},
   ): Promise<Kernel> {
     const { keep, pick = false } = options;
-    return this.compiler.compile("norm", rowSumsSource + blockStepsSource + normSource, {
+    const { source, constants } = this.rowSums;
+    return this.compiler.compile("norm", source + blockStepsSource + normSource, {
+      ...constants,
       WIDTH: width,
       EPSILON: epsilon,
       QUANTIZE: Number(this.quantize),
@@ -183,20 +206,27 @@ export class ForwardKernels {
   }
 
   attention(): Promise<Kernel> {
-    const { heads, kvHeads, headDim, slots, blocks } = this.shape;
-    return this.compiler.compile("attention", rowsSource + attentionSource, {
-      HEAD_DIM: headDim,
-      KV_HEADS: kvHeads,
-      GROUP: heads / kvHeads,
-      SLOTS: slots,
-      BLOCK: attentionBlock,
-      BLOCKS: blocks,
-    });
+    const { heads, kvHeads, headDim, slots, blocks, cacheFormat = "float32" } = this.shape;
+    const cacheSource = { float32: cacheFloat32Source, float16: cacheFloat16Source }[cacheFormat];
+    return this.compiler.compile(
+      cacheFormat === "float32" ? "attention" : `attention ${cacheFormat}`,
+      rowsSource + cacheSource + attentionSource,
+      {
+        HEAD_DIM: headDim,
+        KV_HEADS: kvHeads,
+        GROUP: heads / kvHeads,
+        SLOTS: slots,
+        BLOCK: attentionBlock,
+        BLOCKS: blocks,
+      },
+    );
   }
 
   merge(): Promise<Kernel> {
     const { heads, headDim, blocks } = this.shape;
-    return this.compiler.compile("attentionMerge", rowsSource + rowSumsSource + mergeSource, {
+    const { source, constants } = this.rowSums;
+    return this.compiler.compile("attentionMerge", rowsSource + source + mergeSource, {
+      ...constants,
       HEAD_DIM: headDim,
       HEADS: heads,
       BLOCK: attentionBlock,
@@ -205,13 +235,21 @@ export class ForwardKernels {
     });
   }
 
+  /** How a workgroup adds up: with or without subgroups, and the same bits. */
+  private get rowSums(): OperandSource {
+    const { lanes } = this.compiler;
+    return lanes > 1 ? { source: rowSumsSubgroupsSource, constants: { LANES: lanes } } : { source: rowSumsSource };
+  }
+
   argmax(vocabulary: number): Promise<Kernel> {
     return this.compiler.compile("argmax", argmaxSource, { WIDTH: vocabulary });
   }
 
   compact(): Promise<Kernel> {
-    const { kvHeads, headDim, slots } = this.shape;
-    return this.compiler.compile("compactKv", compactSource, { SLOTS: slots, WIDTH: kvHeads * headDim });
+    return this.compiler.compile("compactKv", compactSource, {
+      SLOTS: this.shape.slots,
+      WIDTH: cacheWords(this.shape),
+    });
   }
 
   /** A product with this epilogue, and other operands where the shape's format does not say it all. */

@@ -100,7 +100,7 @@ describe("diagnoseDevices", () => {
   it("tells which adapter is used, and why the others are not", async () => {
     const placed = { device: "gpu", adapter: "Fast 9000", deviceReason: undefined } as const;
     const found = await diagnoseDevices(placed, { device: "auto" }, find);
-    assert.deepEqual([found.device, found.deviceReason], ["gpu", "Fast 9000 can be used."]);
+    assert.deepEqual([found.device, found.deviceReason], ["gpu", "Fast 9000 can be used, without subgroups."]);
     assert.deepEqual(reasons(found.adapters), [
       "true the model runs on it",
       "false another one is used",
