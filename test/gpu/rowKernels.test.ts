@@ -78,6 +78,24 @@ describe("kernels of rows", function () {
     });
   }
 
+  for (const width of [32, 96, 576]) {
+    it(`norm, width ${width}: features as a draft head reads them, beside the same next input`, async () => {
+      const rows = 5;
+      const input = randomFloats(rows * width, width, 3);
+      input.fill(0, 2 * width, 3 * width);
+      const gains = randomFloats(2 * width, width + 1).map((value) => 1 + value / 2);
+      const { output, features } = await quantized.norm(input, gains, 1e-6, { keep: "head" });
+      assert.deepEqual(output, (await quantized.norm(input, gains, 1e-6)).output);
+      const exact = await plain.norm(input, gains, 1e-6, { keep: "head" });
+      for (let row = 0; row < rows; row++) {
+        const own = input.subarray(row * width, (row + 1) * width);
+        const wanted = norm(own, gains, 1e-6);
+        assert.ok(quantizationError("int8-blocks", features, row, wanted.next) <= 0.5 + 1e-3, `row ${row}`);
+        assertRelative(floats(exact.features).subarray(row * width, (row + 1) * width), wanted.features, `row ${row}`);
+      }
+    });
+  }
+
   it("norm: rows of zeros are zeros in any scale", async () => {
     const width = 36;
     const { output, features } = await quantized.norm(new Float32Array(width), randomFloats(2 * width, 1), 1e-6, {
