@@ -107,7 +107,8 @@ function report(figures, { vscode, browser, model, heads }, { processor, feature
   const verdict = (value, limit) =>
     value === undefined ? "" : value <= limit ? `(met: ${limit})` : `(missed: ${limit})`;
   const latency = (name, { count, p50, p95 }) => [name, String(count), ms(p50), ms(p95)];
-  const { all, neededModel, asked, joined, fromCache, keptByEditor, hostMs, outcomes, suggestions } = figures;
+  const { all, neededModel, asked, joined, fromCache, keptByEditor, hostMs, hostWallMs, outcomes, suggestions } =
+    figures;
   console.log(
     product.formatMarkdownTable([
       ["from key to ghost text, ms", "keystrokes", "p50", "p95"],
@@ -118,6 +119,7 @@ function report(figures, { vscode, browser, model, heads }, { processor, feature
       latency("from the cache", fromCache),
       latency("kept by the editor while typed into", keptByEditor),
       latency("extension host's time, every keystroke", hostMs),
+      latency("- with its waiting for a processor", hostWallMs),
     ]),
   );
   const part = ({ name, count, mean, p50, p95 }) => [name, String(count), ms(mean), ms(p50), ms(p95)];
@@ -129,6 +131,8 @@ function report(figures, { vscode, browser, model, heads }, { processor, feature
       ...figures.engineParts.map(part),
     ]),
   );
+  const longest = figures.hostFunctions.slice(0, 8).map(({ name, ms: spent }) => `${name} ${spent.toFixed(2)}`);
+  console.log(`extension host's functions, ms a keystroke: ${longest.join(", ")}`);
   console.log(
     `${figures.keystrokes} keystrokes: ${outcomes.shown} shown a suggestion, ${outcomes.overtaken} overtaken by the next key, ` +
       `${outcomes.nothing} with nothing to suggest, ${outcomes.hidden} not drawn`,

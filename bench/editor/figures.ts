@@ -1,6 +1,7 @@
 import { type Keystroke, keystrokesOf, type Outcome } from "./keystrokes.ts";
 import type { SeenRequest } from "./messages.ts";
 import { type Sitting, textsAfterKeys } from "./person.ts";
+import type { FunctionTime } from "./profile.ts";
 import type { ReplayedSitting } from "./replay.ts";
 
 /** Milliseconds; undefined where there was nothing to measure. */
@@ -35,6 +36,10 @@ export interface Figures {
   /** Share of the suggestions that needed the model with more than one line. */
   readonly multiLineShare: number | undefined;
   readonly hostMs: Spread & { readonly mean: number | undefined };
+  /** With what the thread waited for a processor. */
+  readonly hostWallMs: Spread;
+  /** Where that time went: by function, milliseconds a keystroke. */
+  readonly hostFunctions: readonly FunctionTime[];
   readonly requestsPerKeystroke: number;
   readonly prefetchesPerKeystroke: number;
   /** Of the editor's calls of the provider. */
@@ -85,6 +90,8 @@ export function figuresOf(replayed: readonly ReplayedSitting[]): Figures {
     keptByEditor: shown(({ source }) => source === "editor"),
     multiLineShare: share(needed, ({ lines }) => lines! > 1),
     hostMs: { ...spreadOf(hostMs), mean: mean(hostMs) },
+    hostWallMs: spreadOf(all.map((keystroke) => keystroke.hostWallMs)),
+    hostFunctions: functionsOf(replayed, all.length),
     requestsPerKeystroke: sent("typed") / all.length,
     prefetchesPerKeystroke: sent("prefetch") / all.length,
     cacheHitRate: share(asks, ({ source }) => source === "cache"),
@@ -178,4 +185,12 @@ function share<Item>(items: readonly Item[], isCounted: (item: Item) => boolean)
 
 function mean(values: readonly number[]): number | undefined {
   return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** The functions of all sittings, milliseconds a keystroke, the longest first. */
+function functionsOf(replayed: readonly ReplayedSitting[], keystrokes: number): FunctionTime[] {
+  const total = new Map<string, number>();
+  for (const { name, ms } of replayed.flatMap(({ host }) => host.functions))
+    total.set(name, (total.get(name) ?? 0) + ms);
+  return [...total].map(([name, ms]) => ({ name, ms: ms / keystrokes })).sort((a, b) => b.ms - a.ms);
 }

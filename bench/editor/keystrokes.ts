@@ -25,6 +25,8 @@ export interface Keystroke {
   readonly source?: SeenAsk["source"] | "editor";
   /** Time of the extension host's thread for the extension's code, until the next key. */
   readonly hostMs: number;
+  /** The same with what the thread waited for a processor. */
+  readonly hostWallMs: number;
   /** The provider's last call for the text after this key, and the request it sent or joined. */
   readonly ask?: SeenAsk;
   readonly request?: SeenRequest;
@@ -44,8 +46,10 @@ export function keystrokesOf(sitting: Sitting, page: SeenInPage, host: SeenInHos
     const isDuring = (moment: Moment) => moment >= at && moment < next;
     const sight = page.sights.find((seen) => isDuring(seen.at) && shows(seen, text));
     const asks = host.asks.filter((ask) => isDuring(ask.at) && isAt(ask, text));
-    const hostMs = host.work.filter((work) => isDuring(work.at)).reduce((sum, { ms }) => sum + ms, 0);
-    const common = { at, hostMs, before: text.before };
+    const work = host.work.filter((part) => isDuring(part.at));
+    const hostMs = work.reduce((sum, { ms }) => sum + ms, 0);
+    const hostWallMs = work.reduce((sum, { wallMs }) => sum + wallMs, 0);
+    const common = { at, hostMs, hostWallMs, before: text.before };
     if (sight === undefined) {
       const ask = asks.at(-1);
       return { ...common, outcome: outcomeWithoutSight(ask), ...withRequest(ask, host) };

@@ -1,6 +1,7 @@
 import { RequestType, RequestType0 } from "vscode-jsonrpc";
 import type { Priority, RequestStatistics } from "../../src/protocol/messages.ts";
 import type { Moment } from "./page.ts";
+import type { FunctionTime, Work } from "./profile.ts";
 
 /** What the benchmark asks its witness in the extension host, over a socket of their own. */
 
@@ -42,7 +43,9 @@ export interface SeenInHost {
   readonly asks: readonly SeenAsk[];
   readonly requests: readonly SeenRequest[];
   /** When the host's thread ran the extension's code, and for how many milliseconds; by a sampling profiler. */
-  readonly work: readonly { readonly at: Moment; readonly ms: number }[];
+  readonly work: readonly Work[];
+  /** In which of its functions, the longest first. */
+  readonly functions: readonly FunctionTime[];
 }
 
 export interface OpenParams {

@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import * as vscode from "vscode";
 import { createMessageConnection, SocketMessageReader, SocketMessageWriter } from "vscode-jsonrpc/node";
 import type { Ctx } from "../../src/extension/ctx.ts";
@@ -22,7 +24,7 @@ export async function run(): Promise<void> {
   const server = createServer().listen(process.env["JAKIRO_BENCH_SOCKET"]);
   const [socket] = (await once(server, "connection")) as [Socket];
   server.close();
-  await serve(new Witness(ctx), socket);
+  await serve(new Witness(ctx, extension.extensionPath), socket);
 }
 
 function serve(host: Witness, socket: Socket): Promise<void> {
@@ -46,7 +48,10 @@ class Witness {
   private readonly profile = new ThreadProfile();
   readonly connections = watchConnections();
 
-  constructor(private readonly ctx: Ctx) {
+  constructor(
+    private readonly ctx: Ctx,
+    private readonly extensionPath: string,
+  ) {
     this.watchProvider();
     this.watchEngine();
   }
@@ -77,8 +82,11 @@ class Witness {
   }
 
   async take() {
-    const work = await this.profile.stop((url) => /dist[\\/]extension\.js$/.test(url));
-    return { asks: this.asks, requests: this.requests, work };
+    // Other extensions of the host are bundled under the same file name.
+    const bundle = join(this.extensionPath, "dist", "extension.js");
+    const profile = await this.profile.stop((url) => (url.startsWith("file:") ? fileURLToPath(url) : url) === bundle);
+    if (profile.work.length === 0) throw new Error(`The profile shows nothing of ${bundle}.`);
+    return { asks: this.asks, requests: this.requests, ...profile };
   }
 
   private async idle(): Promise<void> {

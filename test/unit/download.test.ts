@@ -69,7 +69,7 @@ describe("download", () => {
     bench([{}], async ({ get, server, final, folder }) => {
       const progress: number[] = [];
       const obtained = await get({ onProgress: ({ done }) => progress.push(done) });
-      assert.deepEqual(obtained, { path: final, how: "downloaded", from: `Hugging Face (${server.endpoint})` });
+      assert.deepEqual(obtained, { path: final, how: "downloaded", from: `the mirror ${server.endpoint}` });
       assert.deepEqual(await readFile(final), content);
       assert.deepEqual(await readdir(folder), [model.file], "nothing else stays behind");
       assert.deepEqual(server.requests, [
@@ -262,7 +262,7 @@ describe("download", () => {
         const error = await failure(get());
         assert.equal(error.exitCode, 6);
         assert.match(error.message, says);
-        assert.ok(error.message.includes(`Hugging Face (${server.endpoint})`), error.message);
+        assert.ok(error.message.includes(`the mirror ${server.endpoint}`), error.message);
         assert.equal(server.requests.length, requests);
         assert.equal(existsSync(final), false);
         assert.equal(existsSync(part), keepsPart);
@@ -273,12 +273,12 @@ describe("download", () => {
     bench([{ status: 404 }], async ({ get, server }) => {
       const sources = [huggingFace(hasty, server.endpoint), huggingFace(hasty, "http://127.0.0.1:9")];
       const { message } = await failure(get({ sources }));
-      assert.match(message, /127\.0\.0\.1:\d+\): answered 404.*127\.0\.0\.1:9\): .+jakiro models get test-model/);
+      assert.match(message, /127\.0\.0\.1:\d+: answered 404.*127\.0\.0\.1:9: .+jakiro models get test-model/);
 
       const other = await serveModel(content);
       const obtained = await get({ sources: [sources[1]!, sources[0]!, huggingFace(hasty, other.endpoint)] });
       await other.close();
-      assert.equal(obtained.from, `Hugging Face (${other.endpoint})`);
+      assert.equal(obtained.from, `the mirror ${other.endpoint}`);
     }));
 
   it("checks the free space before it asks anyone", () =>

@@ -143,7 +143,11 @@ export class CpuSequence implements TargetSequence {
 
   private async predict(features: Float32Array, mode: "argmax" | "logits"): Promise<Partial<ForwardResult>> {
     const { hidden } = this.config;
-    const input = { [lmHeadNames.features]: floatTensor(features, [features.length / hidden, hidden]) };
+    const rows = features.length / hidden;
+    const input = {
+      [lmHeadNames.features]: floatTensor(features, [rows, hidden]),
+      [lmHeadNames.logitRows]: integerTensor(mode === "logits" ? Array.from({ length: rows }, (_, i) => i) : []),
+    };
     const results = await this.target.lmHead.run(input, [lmHeadNames[mode]]);
     const { data } = results[lmHeadNames[mode]]!;
     return mode === "logits"

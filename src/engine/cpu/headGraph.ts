@@ -134,9 +134,9 @@ export function buildDraftLmHead(hidden: number, matrix: PackedMatrix, unsmooth:
   const rows = g.input(draftLmHeadNames.hidden, "float32", ["rows", hidden]);
   const count = g.input(draftLmHeadNames.count, "int64", [1]);
   const logits = linear(g, g.node("Mul", [rows, vector(g, unsmooth)]), matrix);
-  const [best, ids] = g.nodeWithOutputs("TopK", [logits, count], 2, { axis: 1 }) as [Value, Value];
-  const total = g.node("ReduceLogSumExp", [logits, g.integers([1])], { keepdims: 1 });
-  g.rename(g.node("Sub", [best, total]), draftLmHeadNames.logProbabilities);
+  const logProbabilities = g.node("LogSoftmax", [logits], { axis: 1 });
+  const [best, ids] = g.nodeWithOutputs("TopK", [logProbabilities, count], 2, { axis: 1 }) as [Value, Value];
+  g.rename(best, draftLmHeadNames.logProbabilities);
   g.output(draftLmHeadNames.logProbabilities, "float32", ["rows", "count"]);
   g.rename(ids, draftLmHeadNames.ids);
   g.output(draftLmHeadNames.ids, "int64", ["rows", "count"]);

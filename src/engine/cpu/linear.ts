@@ -19,25 +19,37 @@ export type PackedMatrix = { readonly name: string; readonly inputs: number; rea
     }
 );
 
-/** Smallest row maximum that a row is scaled by: keeps rows of zeros from dividing by zero. */
-const smallestRowMaximum = 1e-20;
-
 /**
  * x @ W for x [rows, inputs]. A row's result depends on that row alone, whatever the number of rows: int8 activations are
  * scaled by their own row's maximum and summed exactly in int32, int4 always runs an even number of rows. float32 adds in an
  * order that the number of rows decides, and keeps no such promise.
  */
 export function linear(g: GraphBuilder, x: Value, matrix: PackedMatrix): Value {
+  const { product, rowScale } = unscaledLinear(g, x, matrix);
+  return rowScale === undefined ? product : g.node("Mul", [product, rowScale]);
+}
+
+/** What `linear` multiplies: for whoever needs only the order within a row, whose elements share one factor >= 0. */
+export interface UnscaledProduct {
+  /** [rows, outputs]. */
+  readonly product: Value;
+  /** [rows, 1]; undefined for 1. */
+  readonly rowScale?: Value;
+}
+
+export function unscaledLinear(g: GraphBuilder, x: Value, matrix: PackedMatrix): UnscaledProduct {
   const { name, inputs, outputs } = matrix;
   switch (matrix.format) {
-    case "float32":
-      return g.node("MatMul", [x, g.external(`${name}.weight`, "float32", [inputs, outputs], matrix.weights)]);
+    case "float32": {
+      const weights = g.external(`${name}.weight`, "float32", [inputs, outputs], matrix.weights);
+      return { product: g.node("MatMul", [x, weights]) };
+    }
     case "int4": {
       const blocks = inputs / matrix.block;
       const weights = g.external(`${name}.weight`, "uint8", [outputs, blocks, matrix.block / 2], matrix.weights);
       const scales = g.external(`${name}.scale`, "float32", [outputs * blocks], matrix.scales);
       const attributes = { K: inputs, N: outputs, bits: 4, block_size: matrix.block, accuracy_level: 4 };
-      return inPairs(g, x, (even) => g.node("MatMulNBits", [even, weights, scales], attributes));
+      return { product: inPairs(g, x, (even) => g.node("MatMulNBits", [even, weights, scales], attributes)) };
     }
     case "int8": {
       const { steps, maximum } = quantizeRows(g, x);
@@ -45,7 +57,7 @@ export function linear(g: GraphBuilder, x: Value, matrix: PackedMatrix): Value {
       const scales = g.external(`${name}.scale`, "float32", [outputs], matrix.scales);
       const zero = g.scalar("uint8", 128);
       const product = g.node("MatMulIntegerToFloat", [steps, weights, g.scalar("float32", unitStep), scales, zero]);
-      return g.node("Mul", [product, maximum]);
+      return { product, rowScale: maximum };
     }
   }
 }
@@ -64,10 +76,12 @@ function inPairs(g: GraphBuilder, x: Value, work: (even: Value) => Value): Value
   return g.node("Slice", [work(g.node("Pad", [x, padding])), g.integers([0]), rows, g.integers([0])]);
 }
 
-/** Symmetric int8 per row, stored as uint8 around 128 [rows, columns], and each row's largest magnitude [rows, 1]. */
+/**
+ * Symmetric int8 per row, stored as uint8 around 128 [rows, columns], and each row's largest magnitude [rows, 1]. A row of zeros
+ * has steps of no meaning (0 / 0) and the magnitude 0, so that its products are 0 all the same.
+ */
 function quantizeRows(g: GraphBuilder, x: Value): { steps: Value; maximum: Value } {
-  const largest = g.node("ReduceMax", [g.node("Abs", [x]), g.integers([-1])], { keepdims: 1 });
-  const maximum = g.node("Max", [largest, g.scalar("float32", smallestRowMaximum)]);
+  const maximum = g.node("ReduceMax", [g.node("Abs", [x]), g.integers([-1])], { keepdims: 1 });
   const unit = g.node("Div", [x, maximum]);
   return { steps: g.node("QuantizeLinear", [unit, g.scalar("float32", unitStep), g.scalar("uint8", 128)]), maximum };
 }

@@ -33,7 +33,7 @@ export async function packHead(request: HeadPackRequest): Promise<PackedHeadFile
   const { file, root, format, target } = request;
   // The draft LM head comes from the target, smoothed as its features are.
   const of = `${target.source.slice(0, 16)}-${target.smoothingHash.slice(0, 8)}`;
-  const directory = join(root, `${of}-head-${file.contentHash.slice(0, 16)}-${format}-v1`);
+  const directory = join(root, `${of}-head-${file.contentHash.slice(0, 16)}-${format}-v2`);
   await writeOnce(directory, async (draft) => {
     await FileSink.into(join(draft, "head.bin"), (sink) =>
       writeFileSync(join(draft, "head.onnx"), buildHead(packWeights(request, sink))),

@@ -11,7 +11,7 @@ import {
   swiGlu,
   vector,
 } from "./decoderLayer.ts";
-import { linear, type PackedMatrix } from "./linear.ts";
+import { type PackedMatrix, unscaledLinear } from "./linear.ts";
 import { GraphBuilder, type Value } from "./onnxWriter.ts";
 
 export interface PackedLayer extends PackedAttention, PackedMlp {
@@ -90,18 +90,25 @@ export function rotationInputs(g: GraphBuilder, headDim: number): Rotation {
 
 export const lmHeadNames = {
   features: "features", // [rows, hidden] float32
-  logits: "logits", // [rows, vocabulary] float32
+  logitRows: "logit_rows", // [wanted] int64: rows whose logits are wanted; empty where the argmax is all that counts
+  logits: "logits", // [wanted, vocabulary] float32
   argmax: "argmax", // [rows] int64, ties to the smaller id
 } as const;
 
-/** Logits of feature rows; `unsmooth` [hidden] undoes the smoothing that the weights carry. */
+/**
+ * Logits of feature rows; `unsmooth` [hidden] undoes the smoothing that the weights carry. The runtime computes every output
+ * whether it is asked for or not, hence the rows by name: 16 rows of unread logits would cost 2 ms.
+ */
 export function buildLmHead(config: ModelConfig, matrix: PackedMatrix, unsmooth: PackedVector): Uint8Array {
   const g = new GraphBuilder("lm_head");
   const features = g.input(lmHeadNames.features, "float32", ["rows", config.hidden]);
-  const logits: Value = linear(g, g.node("Mul", [features, vector(g, unsmooth)]), matrix);
+  const wanted = g.input(lmHeadNames.logitRows, "int64", ["wanted"]);
+  const { product, rowScale } = unscaledLinear(g, g.node("Mul", [features, vector(g, unsmooth)]), matrix);
+  const rowsOf = (value: Value) => g.node("Gather", [value, wanted], { axis: 0 });
+  const logits = rowScale === undefined ? rowsOf(product) : g.node("Mul", [rowsOf(product), rowsOf(rowScale)]);
   g.rename(logits, lmHeadNames.logits);
-  g.output(lmHeadNames.logits, "float32", ["rows", config.vocabulary]);
-  g.rename(g.node("ArgMax", [logits], { axis: 1, keepdims: 0 }), lmHeadNames.argmax);
+  g.output(lmHeadNames.logits, "float32", ["wanted", config.vocabulary]);
+  g.rename(g.node("ArgMax", [product], { axis: 1, keepdims: 0 }), lmHeadNames.argmax);
   g.output(lmHeadNames.argmax, "int64", ["rows"]);
   return g.finish();
 }

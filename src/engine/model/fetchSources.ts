@@ -29,7 +29,7 @@ export function huggingFace(
   fetcher: Fetcher = fetch,
 ): ModelSource {
   return {
-    name: `Hugging Face (${endpoint})`,
+    name: endpoint === huggingFaceEndpoint ? `Hugging Face (${endpoint})` : `the mirror ${endpoint}`,
     scratchBytes: 0,
     fill({ source: { repository, revision, file } }, part, signal) {
       const path = [...repository.split("/"), "resolve", revision, ...file.split("/")]

@@ -57,10 +57,11 @@ const host: SeenInHost = {
     { id: 3, priority: "prefetch", sentAt: 1700 },
   ],
   work: [
-    { at: 1010, ms: 1 },
-    { at: 1050, ms: 0.5 },
-    { at: 2150, ms: 3 },
+    { at: 1010, ms: 1, wallMs: 9 },
+    { at: 1050, ms: 0.5, wallMs: 0.5 },
+    { at: 2150, ms: 3, wallMs: 3 },
   ],
+  functions: [{ name: "provide:1:2", ms: 4 }],
 };
 const page = {
   keys,
@@ -91,6 +92,8 @@ describe("figures of the editor benchmark", () => {
     assert.equal(figures.cacheHitRate, 2 / 5);
     assert.equal(figures.hostMs.p95, 3);
     assert.equal(figures.hostMs.mean, 4.5 / 5);
+    assert.equal(figures.hostWallMs.p95, 9.5);
+    assert.deepEqual(figures.hostFunctions, [{ name: "provide:1:2", ms: 4 / 5 }]);
   });
 
   it("split the way of a keystroke into parts that add up", () => {
