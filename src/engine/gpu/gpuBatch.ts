@@ -1,6 +1,7 @@
 import type { DecodeRequest, DecodeResult, FinishReason } from "../decoding/decoder.ts";
 import { readPrompt, roundsInFlight } from "../decoding/deviceDecoder.ts";
 import { Emission, firstOf } from "../decoding/emission.ts";
+import { splitRound } from "../decoding/roundTimes.ts";
 import { DecodingStatistics } from "../decoding/statistics.ts";
 import type { GpuDecodingSequence } from "./gpuDecodingSequence.ts";
 import type { GpuRounds } from "./gpuRounds.ts";
@@ -62,8 +63,9 @@ function advance(text: Running, outcomes: readonly (RoundOutcome | undefined)[],
   const round = sequence.settle(outcomes);
   if (text.reason !== undefined || round === undefined) return;
   const emitted = emission.emit(round.accepted.tokens);
-  statistics.recordDraft(round.draftForwards, 0);
-  statistics.recordRound(round.rows, firstOf(round.accepted, emitted.count), milliseconds);
+  const { draftMs, verifyMs } = splitRound(milliseconds, round);
+  statistics.recordDraft(round.draftForwards, draftMs);
+  statistics.recordRound(round.rows, firstOf(round.accepted, emitted.count), verifyMs);
   const reason = emitted.reason ?? round.finishReason ?? (request.signal?.aborted ? "cancelled" : undefined);
   if (reason === undefined) return;
   text.reason = reason;

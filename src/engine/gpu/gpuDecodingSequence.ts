@@ -46,13 +46,13 @@ export class GpuDecodingSequence implements DeviceSequence {
     this.host.adopt(tokens);
   }
 
-  start(root: number, { sampling, endTokens }: DecodeRequest, tokenLimit: number): void {
+  start(root: number, { sampling, endTokens, watched }: DecodeRequest, tokenLimit: number): void {
     this.root = root;
     const { capacity } = this;
     const { rows: nodes } = this.rounds.shape;
     const length = this.tokens.length;
     const start = { capacity, nodes, tokenLimit, sampling, endTokens, length, root };
-    this.rounds.start(this.place, start, this.calibration.headOffsets());
+    this.rounds.start(this.place, start, this.calibration.headOffsets(), watched);
   }
 
   /** Positions that the next of `underWay` + 1 rounds may reach, tree included: each may commit a whole path. */
@@ -87,7 +87,14 @@ export class GpuDecodingSequence implements DeviceSequence {
       this.calibration.settleClaims(rows, accepted, claims);
       this.rounds.calibrate(this.place, this.calibration.headOffsets());
     }
-    return { rows, accepted, draftForwards, ...(finishReason === undefined ? {} : { finishReason }) };
+    const { times } = this.rounds;
+    return {
+      rows,
+      accepted,
+      draftForwards,
+      ...(times === undefined ? {} : { times }),
+      ...(finishReason === undefined ? {} : { finishReason }),
+    };
   }
 
   async firstLogits(root: number): Promise<Float32Array> {

@@ -1,11 +1,13 @@
 import { draftForwards } from "../decoding/draftHead.ts";
 import { longestPath, type Rung } from "../decoding/ladder.ts";
+import type { RoundTimes } from "../decoding/roundTimes.ts";
 import { measureDraft } from "./draftCosts.ts";
 import { mostOutputs, mostRows } from "./forwardBuffers.ts";
-import type { GpuHead } from "./gpuHead.ts";
+import { featureWords, type GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
-import { encoded } from "./kernels.ts";
+import { encodePass } from "./kernels.ts";
 import { OutcomeRing } from "./outcomeRing.ts";
+import { dispatchesOf, PhaseTimer } from "./phaseTimer.ts";
 import { createRoundBuffers, type RoundBuffers } from "./roundBuffers.ts";
 import { RoundKernels } from "./roundKernels.ts";
 import {
@@ -45,6 +47,10 @@ export class GpuRounds {
   private freshTokens = 1;
   /** Rows that the only sequence asks for, and those that the device has been told of. */
   private readonly nodes = { asked: 0, told: 0 };
+  /** Whether somebody looks at single rounds, as each sequence's request says. */
+  private readonly watched = new Map<number, () => boolean>();
+  private readonly timer: PhaseTimer | undefined;
+  private lastTimes: RoundTimes | undefined;
 
   private constructor(
     readonly target: GpuTarget,
@@ -55,14 +61,21 @@ export class GpuRounds {
     private readonly programs: RoundPrograms,
     private readonly ring: OutcomeRing,
     /**
-     * [rows + sequences, hidden]: features of the last verification or prefill, which the head's first forward reads, and behind
-     * them each sequence's last one of its prompt.
+     * [rows + sequences] as the head reads them: features of the last verification or prefill, which its first forward carries on,
+     * and behind them each sequence's last one of its prompt.
      */
     private readonly features: GPUBuffer,
-    /** [hidden]: on the way from one row of `features` to another. */
+    /** One feature, on the way from one row of `features` to another. */
     private readonly feature: GPUBuffer,
-    private readonly prompt: { readonly rows: GPUBuffer; readonly paths: GPUBuffer; readonly featureRows: GPUBuffer },
-  ) {}
+    private readonly prompt: { readonly rows: GPUBuffer; readonly paths: GPUBuffer },
+  ) {
+    this.timer = PhaseTimer.on(target.gpu);
+  }
+
+  /** What the parts of the newest round took that was timed and read; undefined before, and where the device has no timestamps. */
+  get times(): RoundTimes | undefined {
+    return this.lastTimes;
+  }
 
   /**
    * Rounds of plain decoding have no head and one row. Throws JakiroError("usage") where a size is out of range.
@@ -77,7 +90,7 @@ export class GpuRounds {
     if (places.length !== shape.sequences)
       throw new RangeError(`${places.length} places for ${shape.sequences} sequences`);
     const { device } = target.gpu;
-    const { layers, kvHeads, headDim, vocabulary, hidden } = target.config;
+    const { layers, vocabulary, hidden } = target.config;
     const verified = shape.sequences * shape.rows;
     if (verified > mostOutputs) throw new RangeError(`a round verifies at most ${mostOutputs} rows, not ${verified}`);
     const plan = {
@@ -85,20 +98,20 @@ export class GpuRounds {
       vocabulary,
       draftVocabulary: head?.draftVocabulary ?? 1,
       parallel: head !== undefined && draftForwards(head.config.kind, shape.levels) < shape.levels,
-      cache: { layers, slots: target.slots, width: kvHeads * headDim },
+      cache: { layers, slots: target.slots, width: target.cacheWords },
     };
     const kernels = await RoundKernels.compile(target.kernels.compiler, plan);
     const buffers = createRoundBuffers(device, plan);
-    const draftLogits = head?.draftLogits ?? storage(device, "no draft logits", 1);
-    const draftToTarget = head?.weights.draftToTarget ?? storage(device, "no draft vocabulary", 1);
-    const inputs = { draftLogits, draftToTarget, logits: target.scratch.logits, cache: target.cache };
-    const featureRows = storage(device, "prompt feature rows", mostRows);
-    device.queue.writeBuffer(
-      featureRows,
-      0,
-      Uint32Array.from({ length: mostRows }, (_, row) => row),
-    );
-    const features = storage(device, "round features", (mostRows + shape.sequences) * hidden);
+    const none = storage(device, "no draft head", 2);
+    const inputs = {
+      draftBest: head?.best ?? none,
+      draftMasses: head?.masses ?? none,
+      draftToTarget: head?.weights.draftToTarget ?? none,
+      logits: target.scratch.logits,
+      cache: target.cache,
+    };
+    const feature = featureWords(hidden, target.kernels.quantize);
+    const features = storage(device, "round features", (mostRows + shape.sequences) * feature);
     const dispatches = kernels.bind(buffers, inputs);
     return new GpuRounds(
       target,
@@ -109,11 +122,10 @@ export class GpuRounds {
       new RoundPrograms({ target, head, shape, buffers, dispatches, features }),
       new OutcomeRing(device, buffers.outcomes, shape),
       features,
-      storage(device, "feature", hidden),
+      storage(device, "feature", feature),
       {
         rows: storage(device, "prompt rows", mostRows * rowWords),
         paths: storage(device, "prompt paths", 1),
-        featureRows,
       },
     );
   }
@@ -150,8 +162,8 @@ export class GpuRounds {
     const { queue } = target.gpu.device;
     const count = tokens.length - 1;
     const longest = first + count;
-    const plan = { rows: prompt.rows, paths: prompt.paths, count, outputs: 0, picked: false, features, longest };
-    const ownDispatches = await target.plan({ ...plan, mode: "none" });
+    const plan = { ...prompt, count, outputs: 0, picked: false, features, longest } as const;
+    const ownDispatches = await target.plan({ ...plan, featureFormat: "head", mode: "none" });
     const headForward = { ...prompt, features, count, longest };
     const headDispatches = head === undefined ? [] : await head.planKeys(headForward);
     // Target and head differ in tokens and slots alone, so that one buffer serves both, one after the other.
@@ -168,8 +180,10 @@ export class GpuRounds {
   /**
    * Begins a request whose tokens but the last are committed; with a head, the sequence's last prefill must have ended with them.
    * @param offsets of calibration: `Calibration.headOffsets`
+   * @param watched whether somebody looks at single rounds now: each of them is timed then, which makes it a little slower
    */
-  start(sequence: number, start: RoundStart, offsets: Float32Array): void {
+  start(sequence: number, start: RoundStart, offsets: Float32Array, watched: () => boolean = () => false): void {
+    this.watched.set(sequence, watched);
     const { buffers, shape, target } = this;
     const { queue } = target.gpu.device;
     const { headRegion } = this.places[sequence]!;
@@ -188,9 +202,14 @@ export class GpuRounds {
       const row = used
         ? { token: start.root, position, contiguous: position + 1, slot: headRegion + position }
         : { token: 0, position: 0, contiguous: 0, slot: noSlot };
-      const words = encodeRow({ ...row, region: headRegion, path: place * path, sequence, parent: -1 });
+      const words = encodeRow({
+        ...row,
+        region: headRegion,
+        path: place * path,
+        sequence,
+        parent: mostRows + sequence,
+      });
       queue.writeBuffer(buffers.first.rows, place * rowWords * 4, words.buffer);
-      queue.writeBuffer(buffers.first.featureRows, place * 4, Uint32Array.of(mostRows + sequence));
     }
     const encoder = target.gpu.device.createCommandEncoder();
     this.programs.keepLast(encoder, this.freshTokens);
@@ -237,14 +256,17 @@ export class GpuRounds {
 
   private async encodeRound(longest: number, rung: Rung, chain: readonly number[]): Promise<number> {
     const { device } = this.target.gpu;
-    const dispatches = await this.programs.of(rung, this.freshTokens, longest);
+    const phases = await this.programs.of(rung, this.freshTokens, longest);
     if (this.shape.sequences === 1) this.tellNodes(Math.min(rung.rows, this.nodes.asked));
     if (rung.levels === 0 && rung.rows > 1) {
       for (const { offset, words } of encodeChain(this.shape, chain))
         device.queue.writeBuffer(this.buffers.trees, offset * 4, words);
     }
     this.freshTokens = longestPath(rung);
-    const encoder = encoded(device, dispatches);
+    const encoder = device.createCommandEncoder();
+    const isTimed = PhaseTimer.isDue(this.round) || [...this.watched.values()].some((isWatched) => isWatched());
+    if (isTimed && this.timer !== undefined) this.timer.encode(encoder, this.round, phases);
+    else encodePass(encoder, dispatchesOf(phases));
     this.programs.keepLast(encoder, this.freshTokens);
     this.ring.copy(encoder, this.round);
     device.queue.submit([encoder.finish()]);
@@ -260,7 +282,11 @@ export class GpuRounds {
 
   /** What a submitted round did to each sequence; undefined for those that had finished before. */
   read(round: number): Promise<(RoundOutcome | undefined)[]> {
-    return this.target.exclusively(() => this.ring.read(round));
+    return this.target.exclusively(async () => {
+      const outcomes = await this.ring.read(round);
+      this.lastTimes = (await this.timer?.read(round)) ?? this.lastTimes;
+      return outcomes;
+    });
   }
 
   release(): void {
@@ -272,6 +298,7 @@ export class GpuRounds {
     this.feature.destroy();
     this.programs.release();
     this.ring.release();
+    this.timer?.release();
   }
 }
 
@@ -289,7 +316,8 @@ function promptRows(
     const row = used
       ? { token: tokens[i]!, position, contiguous: position + 1, slot: region + position }
       : { token: 0, position: 0, contiguous: 0, slot: noSlot };
-    table.set(encodeRow({ ...row, region, path: 0, sequence, parent: -1 }), i * rowWords);
+    // The head carries on the features of the same forward of the target.
+    table.set(encodeRow({ ...row, region, path: 0, sequence, parent: i }), i * rowWords);
   }
   return table;
 }
