@@ -28,7 +28,7 @@ export interface DocumentRequest {
 }
 
 /** How decoding shares a device with others. */
-export type SharedDecoding = Pick<DecodeRequest, "signal" | "turn" | "prefillRows" | "onRound">;
+export type SharedDecoding = Pick<DecodeRequest, "signal" | "turn" | "prefillRows" | "onRound" | "watched">;
 
 /** A completion asked for between two parts of a document. */
 export interface CompletionRequest extends DocumentRequest, SharedDecoding {
@@ -169,12 +169,13 @@ function begin({ tokenizer }: Reader, packed: PackedPrompt, request: CompletionR
 }
 
 /** What decoding takes over from the request, without properties that are not there. */
-function present({ signal, turn, prefillRows, onRound, onPrefill }: CompletionRequest) {
+function present({ signal, turn, prefillRows, onRound, watched, onPrefill }: CompletionRequest) {
   return {
     ...(signal === undefined ? {} : { signal }),
     ...(turn === undefined ? {} : { turn }),
     ...(prefillRows === undefined ? {} : { prefillRows }),
     ...(onRound === undefined ? {} : { onRound }),
+    ...(watched === undefined ? {} : { watched }),
     ...(onPrefill === undefined ? {} : { onPrefill }),
   };
 }

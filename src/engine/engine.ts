@@ -134,6 +134,11 @@ export class Engine {
     return this.placement.current.adapter;
   }
 
+  /** Lanes of a subgroup that the GPU's kernels rely on, 0 where they use none; undefined on the processor. */
+  get lanes(): number | undefined {
+    return this.placement.current.lanes;
+  }
+
   /** Why it runs on the processor though a GPU would do as well, in one sentence. */
   get deviceReason(): string | undefined {
     return this.placement.reason;

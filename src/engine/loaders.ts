@@ -89,14 +89,15 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
 async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<PlacedModel> {
   const { checkpoint, format, room, gpuAccess = systemAccess, progress, signal } = sources;
   const adapter = chooseAdapter(await gpuAccess.find(searchAnew), sources.adapter);
-  const gpu = await gpuAccess.open(adapter);
-  const { device, name, software } = gpu;
+  const opened = await gpuAccess.open(adapter);
+  const { device, name, software } = opened;
   let target: GpuTarget | undefined;
   try {
     // Before the self-test, which would find kernels that cannot be compiled, and before the model is packed.
-    checkTargetShape(checkpoint.config, format, gpu);
-    const plan = await planChecked(gpu, checkpoint.config, format, room);
-    refuseFaulty(name, await gpuAccess.test(gpu, { config: checkpoint.config, format }));
+    checkTargetShape(checkpoint.config, format, opened);
+    const plan = await planChecked(opened, checkpoint.config, format, room);
+    const subject = { config: checkpoint.config, format };
+    const gpu = await withRightKernels(opened, (tried) => gpuAccess.test(tried, subject));
     target = await GpuTarget.load(gpu, checkpoint, await sources.packed(), {
       capacity: plan.capacity,
       sequences: plan.sequences + plan.forks,
@@ -117,7 +118,18 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
     const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing, plan.forks);
     const { capacity } = sequence;
     const profile = (rows: number, cached: number) => profileForward(loaded, rows, cached);
-    return { device: "gpu", adapter: name, target, heads: headsOf(sources), decoding, profile, verifyCosts, capacity };
+    const { lanes } = gpu;
+    return {
+      device: "gpu",
+      adapter: name,
+      lanes,
+      target,
+      heads: headsOf(sources),
+      decoding,
+      profile,
+      verifyCosts,
+      capacity,
+    };
   } catch (error) {
     if (target === undefined) device.destroy();
     else await target.release();
@@ -136,6 +148,20 @@ async function planChecked(gpu: GpuDevice, config: ModelConfig, format: WeightFo
     if (plan.forks === 0) throw error;
     return await planChecked(gpu, config, format, { ...room, forks: 0 });
   }
+}
+
+/**
+ * The device as it was opened, or without subgroups where the kernels that use them fail. Throws JakiroError("model") that names the
+ * kernels which fail without them too.
+ */
+async function withRightKernels(
+  gpu: GpuDevice,
+  test: (gpu: GpuDevice) => Promise<SelfTestVerdict>,
+): Promise<GpuDevice> {
+  const verdict = await test(gpu);
+  if (!verdict.ok && gpu.lanes > 0) return await withRightKernels({ ...gpu, lanes: 0 }, test);
+  refuseFaulty(gpu.name, verdict);
+  return gpu;
 }
 
 /** Throws JakiroError("model") that names the kernels which fail. */

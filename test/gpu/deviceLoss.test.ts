@@ -259,6 +259,14 @@ describe("an engine whose GPU is lost", function () {
     assert.equal((await session.decode(request([1, 2, 3], { maxTokens: 4 }))).tokens.length, 4);
   });
 
+  it("does without subgroups where only kernels that use them compute wrongly", async () => {
+    const failures = [{ kernel: "norm", fault: "values", message: "row 0" }] as const;
+    const open = async () => ({ ...(await openTestDevice()), name: adapter.name });
+    const test = async ({ lanes }: { lanes: number }) => (lanes > 0 ? { ok: false, failures } : passed);
+    await load({ gpuAccess: { find: async () => [adapter], open, test } });
+    assert.deepEqual([engine.device, engine.lanes], ["gpu", 0]);
+  });
+
   it("has room for as many sessions as were asked for, and takes it back", async () => {
     await load({ sessions: 2 });
     const first = await engine.session("plain");

@@ -44,6 +44,8 @@ export interface DecodeRequest extends PrefillRequest {
   readonly onTokens?: (tokens: readonly number[]) => number | undefined;
   /** Called after every round; what it is given must be read at once. */
   readonly onRound?: (round: Round) => void;
+  /** Whether somebody looks at single rounds now: a device that times its rounds now and then times each of them. */
+  readonly watched?: () => boolean;
 }
 
 /** One round of draft, verify and accept. */

@@ -14,6 +14,7 @@ import {
 import type { RoundSource } from "./deviceStrategy.ts";
 import { Emission, firstOf } from "./emission.ts";
 import type { Ladder, Rung } from "./ladder.ts";
+import { type RoundTimes, splitRound } from "./roundTimes.ts";
 import type { TokenRows } from "./target.ts";
 
 /** What a round on a device did to a sequence. */
@@ -21,6 +22,8 @@ export interface DeviceRound {
   readonly rows: TokenRows;
   readonly accepted: AcceptedPath;
   readonly draftForwards: number;
+  /** Of this round or the last one that was timed, where the device tells them. */
+  readonly times?: RoundTimes;
   /** Set where the device ended the text. */
   readonly finishReason?: FinishReason;
 }
@@ -123,9 +126,10 @@ export async function prepareOnDevice(
       const now = performance.now();
       const emitted = emission.emit(round.accepted.tokens);
       const accepted = firstOf(round.accepted, emitted.count);
-      statistics.recordDraft(round.draftForwards, 0);
-      statistics.recordRound(round.rows, accepted, now - started);
-      request.onRound?.({ rows: round.rows, accepted, draftMs: 0, verifyMs: now - started });
+      const { draftMs, verifyMs } = splitRound(now - started, round);
+      statistics.recordDraft(round.draftForwards, draftMs);
+      statistics.recordRound(round.rows, accepted, verifyMs);
+      request.onRound?.({ rows: round.rows, accepted, draftMs, verifyMs });
       started = now;
       reason = emitted.reason ?? round.finishReason;
       if (reason === undefined) strategy?.settle(round);

@@ -193,13 +193,15 @@ class BatchRounds implements SharedRounds<GpuDecodingSequence, SeatedOutcome, De
     const { rounds, seated, unread } = this;
     if (rung.levels > 0) for (const [place, sequence] of seated) rounds.calibrate(place, sequence.offsets);
     const known = chain.length === 0 ? [] : [[...seated.values()][0]!.root, ...chain];
-    unread.push({ round: await rounds.submit(this.reach(rung), rung, known), rung });
+    const isTimed = [...seated.values()].some(({ isWatched }) => isWatched);
+    unread.push({ round: await rounds.submit(this.reach(rung), { rung, chain: known, isTimed }), rung });
   }
 
   async read(): Promise<readonly (SeatedOutcome | undefined)[]> {
     const { round, rung } = this.unread.shift()!;
     const outcomes = await this.rounds.read(round);
-    return outcomes.map((outcome) => outcome && { ...outcome, rung });
+    const { times } = this.rounds;
+    return outcomes.map((outcome) => outcome && { ...outcome, rung, times });
   }
 
   release(): void {

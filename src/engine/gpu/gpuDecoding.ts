@@ -6,7 +6,7 @@ import { copySlots } from "./copySlots.ts";
 import { mostOutputs } from "./forwardBuffers.ts";
 import { deepestTree, GpuBatch } from "./gpuBatch.ts";
 import { GpuDecodingSequence } from "./gpuDecodingSequence.ts";
-import { GpuHead } from "./gpuHead.ts";
+import { featureWords, GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
 import { PromptReader } from "./promptReader.ts";
 import { headScratchSlots, mostBranching } from "./roundLayout.ts";
@@ -63,7 +63,11 @@ export class GpuDecoding implements DeviceDecoding {
     const drafting = await this.draftingWith(kind);
     const host = target.sequence();
     const headRegion = drafting.freeRegions.pop()!;
-    const feature = storage(target.gpu.device, "last feature of a prompt", target.config.hidden);
+    const feature = storage(
+      target.gpu.device,
+      "last feature of a prompt",
+      featureWords(target.config.hidden, target.kernels.quantize),
+    );
     const giveBack = () => {
       host.release();
       drafting.freeRegions.push(headRegion);
@@ -160,8 +164,12 @@ export class GpuDecoding implements DeviceDecoding {
 
   private copyKeys(head: GpuHead | undefined, from: GpuDecodingSequence, to: GpuDecodingSequence): Promise<void> {
     const { target } = this;
-    const { layers, kvHeads, headDim } = target.config;
-    const cache = { buffer: target.cache, planes: 2 * layers, slots: target.slots, width: kvHeads * headDim };
+    const cache = {
+      buffer: target.cache,
+      planes: 2 * target.config.layers,
+      slots: target.slots,
+      width: target.cacheWords,
+    };
     const { length } = from.tokens;
     return target.exclusively(async () => {
       const { device } = target.gpu;

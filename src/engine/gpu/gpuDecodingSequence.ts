@@ -4,6 +4,7 @@ import type { DeviceRound, DeviceSequence, DeviceText } from "../decoding/device
 import type { DeviceProposal } from "../decoding/deviceStrategy.ts";
 import type { Rung } from "../decoding/ladder.ts";
 import type { RoundsScheduler } from "../decoding/roundsScheduler.ts";
+import type { RoundTimes } from "../decoding/roundTimes.ts";
 import type { GpuSequence } from "./gpuSequence.ts";
 import type { PromptReader, Regions } from "./promptReader.ts";
 import type { RoundOutcome, RoundShape, SequenceStart } from "./roundLayout.ts";
@@ -11,6 +12,7 @@ import type { RoundOutcome, RoundShape, SequenceStart } from "./roundLayout.ts";
 /** What one round did to one of its sequences. */
 export interface SeatedOutcome extends RoundOutcome {
   readonly rung: Rung;
+  readonly times: RoundTimes | undefined;
 }
 
 /** What a sequence has on the device, and how it gets more. */
@@ -22,7 +24,7 @@ export interface SequenceParts {
   /** The target's KV region as the host sees it: it keeps count of the committed tokens. */
   readonly host: GpuSequence;
   readonly headRegion: number;
-  /** [hidden] of the last token that the reader has read. */
+  /** Of the last token that the reader has read, as the head reads it. */
   readonly feature: GPUBuffer;
   readonly fork: (from: GpuDecodingSequence) => Promise<GpuDecodingSequence | undefined>;
   readonly giveBack: () => void;
@@ -61,6 +63,11 @@ export class GpuDecodingSequence implements DeviceSequence {
   /** For `GpuRounds.start` and `GpuRounds.calibrate`. */
   get offsets(): Float32Array {
     return this.calibration.headOffsets();
+  }
+
+  /** Whether somebody looks at the rounds of the text that is being written. */
+  get isWatched(): boolean {
+    return this.text?.request.watched?.() ?? false;
   }
 
   get feature(): GPUBuffer {
@@ -132,7 +139,7 @@ export class GpuDecodingSequence implements DeviceSequence {
   }
 
   private settle(outcome: SeatedOutcome): DeviceRound {
-    const { rows, accepted, claims, finishReason, rung } = outcome;
+    const { rows, accepted, claims, finishReason, rung, times } = outcome;
     const text = this.text!;
     this.parts.host.adopt([text.root, ...accepted.tokens.slice(0, -1)]);
     text.root = accepted.tokens.at(-1)!;
@@ -143,6 +150,7 @@ export class GpuDecodingSequence implements DeviceSequence {
       rows,
       accepted,
       draftForwards: rung.draftForwards,
+      ...(times === undefined ? {} : { times }),
       ...(finishReason === undefined ? {} : { finishReason }),
     };
   }

@@ -1,11 +1,13 @@
 import { draftForwards } from "../decoding/draftHead.ts";
 import { longestPath, type Rung } from "../decoding/ladder.ts";
+import type { RoundTimes } from "../decoding/roundTimes.ts";
 import { measureDraft } from "./draftCosts.ts";
 import { mostOutputs } from "./forwardBuffers.ts";
-import type { GpuHead } from "./gpuHead.ts";
+import { featureWords, type GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
-import { encoded } from "./kernels.ts";
+import { encodePass } from "./kernels.ts";
 import { OutcomeRing } from "./outcomeRing.ts";
+import { dispatchesOf, PhaseTimer } from "./phaseTimer.ts";
 import { createRoundBuffers, type RoundBuffers } from "./roundBuffers.ts";
 import { RoundKernels } from "./roundKernels.ts";
 import {
@@ -25,6 +27,16 @@ import {
 import { RoundPrograms } from "./roundPrograms.ts";
 import { storage } from "./storage.ts";
 
+/** How a round is to be run. */
+export interface RoundOrder {
+  /** One that was prepared; batches take the fullest alone. */
+  readonly rung: Rung;
+  /** The root and the tokens behind it, for rungs that verify what the host knows; all rounds before must have been read. */
+  readonly chain: readonly number[];
+  /** Whether its parts are to be timed, which makes it a little slower. */
+  readonly isTimed: boolean;
+}
+
 /**
  * Decoding rounds that run on the device from the draft to the moved keys: one submission each, of which the host reads what was
  * accepted, and may submit the next before it has.
@@ -35,6 +47,8 @@ export class GpuRounds {
   private freshTokens = 1;
   /** Rows that the only sequence asks for, and those that the device has been told of. */
   private readonly nodes = { asked: 0, told: 0 };
+  private readonly timer: PhaseTimer | undefined;
+  private lastTimes: RoundTimes | undefined;
 
   private constructor(
     readonly target: GpuTarget,
@@ -44,16 +58,23 @@ export class GpuRounds {
     private readonly programs: RoundPrograms,
     private readonly ring: OutcomeRing,
     /**
-     * [sequences * rows + sequences, hidden]: features of the last verification, which the head's first forward reads, and behind
-     * them each sequence's last one of its prompt.
+     * [sequences * rows + sequences] as the head reads them: features of the last verification, which its first forward carries on, and
+     * behind them each sequence's last one of its prompt.
      */
     private readonly features: GPUBuffer,
-  ) {}
+  ) {
+    this.timer = PhaseTimer.on(target.gpu);
+  }
+
+  /** What the parts of the newest round took that was timed and read; undefined before, and where the device has no timestamps. */
+  get times(): RoundTimes | undefined {
+    return this.lastTimes;
+  }
 
   /** Rounds of plain decoding have no head and one row. Throws JakiroError("usage") where a size is out of range. */
   static async create(target: GpuTarget, head: GpuHead | undefined, shape: RoundShape): Promise<GpuRounds> {
     const { device } = target.gpu;
-    const { layers, kvHeads, headDim, vocabulary, hidden } = target.config;
+    const { layers, vocabulary, hidden } = target.config;
     const verified = shape.sequences * shape.rows;
     if (verified > mostOutputs) throw new RangeError(`a round verifies at most ${mostOutputs} rows, not ${verified}`);
     const plan = {
@@ -61,14 +82,20 @@ export class GpuRounds {
       vocabulary,
       draftVocabulary: head?.draftVocabulary ?? 1,
       parallel: head !== undefined && draftForwards(head.config.kind, shape.levels) < shape.levels,
-      cache: { layers, slots: target.slots, width: kvHeads * headDim },
+      cache: { layers, slots: target.slots, width: target.cacheWords },
     };
     const kernels = await RoundKernels.compile(target.kernels.compiler, plan);
     const buffers = createRoundBuffers(device, plan);
-    const draftLogits = head?.draftLogits ?? storage(device, "no draft logits", 1);
-    const draftToTarget = head?.weights.draftToTarget ?? storage(device, "no draft vocabulary", 1);
-    const inputs = { draftLogits, draftToTarget, logits: target.scratch.logits, cache: target.cache };
-    const features = storage(device, "round features", (verified + shape.sequences) * hidden);
+    const none = storage(device, "no draft head", 2);
+    const inputs = {
+      draftBest: head?.best ?? none,
+      draftMasses: head?.masses ?? none,
+      draftToTarget: head?.weights.draftToTarget ?? none,
+      logits: target.scratch.logits,
+      cache: target.cache,
+    };
+    const feature = featureWords(hidden, target.kernels.quantize);
+    const features = storage(device, "round features", (verified + shape.sequences) * feature);
     const dispatches = kernels.bind(buffers, inputs);
     const programs = new RoundPrograms({ target, head, shape, buffers, dispatches, features });
     const ring = new OutcomeRing(device, buffers.outcomes, shape);
@@ -98,7 +125,7 @@ export class GpuRounds {
   /**
    * Begins a request whose tokens but the last are committed, or goes on with one.
    * @param offsets of calibration: `Calibration.headOffsets`
-   * @param feature [hidden] of the last committed token
+   * @param feature of the last committed token, as the head reads it
    */
   start(sequence: number, start: SequenceStart, offsets: Float32Array, feature: GPUBuffer): Promise<void> {
     const { buffers, shape, target } = this;
@@ -126,18 +153,16 @@ export class GpuRounds {
     if (head === undefined) return;
     const path = pathLength(shape);
     const first = sequence * path;
+    const parent = keptFeature(shape, sequence);
     const table = new Uint32Array(path * rowWords);
     for (let i = 0; i < path; i++) {
       const row =
         own !== undefined && i === path - 1
           ? { ...own, contiguous: own.position + 1, slot: region + own.position }
           : { token: 0, position: 0, contiguous: 0, slot: noSlot };
-      table.set(encodeRow({ ...row, region, path: (first + i) * path, sequence, parent: -1 }), i * rowWords);
+      table.set(encodeRow({ ...row, region, path: (first + i) * path, sequence, parent }), i * rowWords);
     }
-    const { queue } = target.gpu.device;
-    queue.writeBuffer(buffers.first.rows, first * rowWords * 4, table);
-    const featureRows = new Uint32Array(path).fill(keptFeature(shape, sequence));
-    queue.writeBuffer(buffers.first.featureRows, first * 4, featureRows);
+    target.gpu.device.queue.writeBuffer(buffers.first.rows, first * rowWords * 4, table);
   }
 
   /** What the device adds to the head's probabilities from the next round on. */
@@ -159,27 +184,28 @@ export class GpuRounds {
   /**
    * Submits a round and returns its number, by which it is read.
    * @param longest bound of the positions that it may reach, tree included
-   * @param rung one that was prepared, the fullest where absent; batches take no other
-   * @param chain the root and the tokens behind it, for rungs that verify what the host knows; all rounds before must have been read
    */
-  submit(longest: number, rung = this.fullest, chain: readonly number[] = []): Promise<number> {
+  submit(longest: number, { rung, chain, isTimed }: RoundOrder): Promise<number> {
     if (this.shape.sequences > 1 && longestPath(rung) !== longestPath(this.fullest))
       throw new RangeError("sequences of a batch share one kind of round");
     if (rung.levels === 0 && rung.rows > 1 && (chain.length < 2 || chain.length > rung.rows))
       throw new RangeError(`a chain of ${chain.length} tokens is no round of ${rung.rows} rows`);
-    return this.target.exclusively(() => this.encodeRound(longest, rung, chain));
+    return this.target.exclusively(() => this.encodeRound(longest, { rung, chain, isTimed }));
   }
 
-  private async encodeRound(longest: number, rung: Rung, chain: readonly number[]): Promise<number> {
+  private async encodeRound(longest: number, { rung, chain, isTimed }: RoundOrder): Promise<number> {
     const { device } = this.target.gpu;
-    const dispatches = await this.programs.of(rung, this.freshTokens, longest);
+    const phases = await this.programs.of(rung, this.freshTokens, longest);
     if (this.shape.sequences === 1) this.tellNodes(Math.min(rung.rows, this.nodes.asked));
     if (rung.levels === 0 && rung.rows > 1) {
       for (const { offset, words } of encodeChain(this.shape, chain))
         device.queue.writeBuffer(this.buffers.trees, offset * 4, words);
     }
     this.freshTokens = longestPath(rung);
-    const encoder = encoded(device, dispatches);
+    const encoder = device.createCommandEncoder();
+    const { timer } = this;
+    if (timer !== undefined && (isTimed || PhaseTimer.isDue(this.round))) timer.encode(encoder, this.round, phases);
+    else encodePass(encoder, dispatchesOf(phases));
     this.programs.keepLast(encoder, this.freshTokens);
     this.ring.copy(encoder, this.round);
     device.queue.submit([encoder.finish()]);
@@ -195,7 +221,11 @@ export class GpuRounds {
 
   /** What a submitted round did to each sequence; undefined for those that had finished before. */
   read(round: number): Promise<(RoundOutcome | undefined)[]> {
-    return this.target.exclusively(() => this.ring.read(round));
+    return this.target.exclusively(async () => {
+      const outcomes = await this.ring.read(round);
+      this.lastTimes = (await this.timer?.read(round)) ?? this.lastTimes;
+      return outcomes;
+    });
   }
 
   release(): void {
@@ -206,6 +236,7 @@ export class GpuRounds {
     this.features.destroy();
     this.programs.release();
     this.ring.release();
+    this.timer?.release();
   }
 }
 

@@ -3,6 +3,8 @@ import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import type { Adapter } from "./adapters.ts";
 import { attentionScratchBytes, mostOutputs } from "./forwardBuffers.ts";
+import { draftTiles } from "./headKernels.ts";
+import { mostBranching } from "./roundLayout.ts";
 import { attentionBlock } from "./targetKernels.ts";
 
 /** How much text a target is to hold. */
@@ -88,7 +90,8 @@ function layerBytes({ hidden, heads, kvHeads, headDim, intermediate }: ModelConf
 /** A draft head of the usual shape: fc, attention and two experts as wide as the model, and the draft vocabulary's output layer. */
 function headBytes({ hidden }: ModelConfig): number {
   const usualVocabulary = 16_384;
-  return hidden * (12 * hidden + usualVocabulary) + 4 * 2 * mostOutputs * usualVocabulary;
+  const drafts = 2 * mostOutputs * draftTiles(usualVocabulary) * mostBranching * 8;
+  return hidden * (12 * hidden + usualVocabulary) + drafts;
 }
 
 function scratchBytes(config: ModelConfig, capacity: number): number {

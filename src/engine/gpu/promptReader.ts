@@ -1,5 +1,5 @@
 import { mostRows } from "./forwardBuffers.ts";
-import type { GpuHead } from "./gpuHead.ts";
+import { featureWords, type GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
 import { encodeRow, noSlot, rowWords } from "./roundLayout.ts";
 import { storage } from "./storage.ts";
@@ -15,7 +15,7 @@ export interface Regions {
 export class PromptReader {
   private readonly rows: GPUBuffer;
   private readonly paths: GPUBuffer;
-  private readonly featureRows: GPUBuffer;
+  private readonly features: GPUBuffer;
 
   constructor(
     private readonly target: GpuTarget,
@@ -24,25 +24,21 @@ export class PromptReader {
     const { device } = target.gpu;
     this.rows = storage(device, "prompt rows", mostRows * rowWords);
     this.paths = storage(device, "prompt paths", 1);
-    this.featureRows = storage(device, "prompt feature rows", mostRows);
-    device.queue.writeBuffer(
-      this.featureRows,
-      0,
-      Uint32Array.from({ length: mostRows }, (_, i) => i),
-    );
+    const feature = featureWords(target.config.hidden, target.kernels.quantize);
+    this.features = storage(device, "prompt features", mostRows * feature);
   }
 
   /**
    * Reads up to `mostRows` tokens; returns once the device has.
    * @param tokens behind the `first` ones that the sequence holds, with the token that follows the last of them at the end
-   * @param feature [hidden] where the last token's goes, for the head's first forward of a round
+   * @param feature where the last token's goes, for the head's first forward of a round
    */
   read(regions: Regions, first: number, tokens: readonly number[], feature: GPUBuffer): Promise<void> {
     return this.target.exclusively(() => this.submit(regions, first, tokens, feature));
   }
 
   release(): void {
-    for (const buffer of [this.rows, this.paths, this.featureRows]) buffer.destroy();
+    for (const buffer of [this.rows, this.paths, this.features]) buffer.destroy();
   }
 
   private async submit(
@@ -51,13 +47,18 @@ export class PromptReader {
     tokens: readonly number[],
     feature: GPUBuffer,
   ): Promise<void> {
-    const { target, head, rows, paths, featureRows } = this;
+    const { target, head, rows, paths, features } = this;
     const { device } = target.gpu;
-    const { features } = target.scratch;
     const count = tokens.length - 1;
     const forward = { rows, paths, count, features, longest: first + count };
-    const ownDispatches = await target.plan({ ...forward, outputs: 0, picked: false, mode: "none" });
-    const headDispatches = head === undefined ? [] : await head.planKeys({ ...forward, featureRows });
+    const ownDispatches = await target.plan({
+      ...forward,
+      featureFormat: "head",
+      outputs: 0,
+      picked: false,
+      mode: "none",
+    });
+    const headDispatches = head === undefined ? [] : await head.planKeys(forward);
     // Target and head differ in tokens and slots alone, so that one buffer serves both, one after the other.
     device.queue.writeBuffer(rows, 0, promptRows(tokens.slice(0, -1), first, region));
     target.submit(ownDispatches);
@@ -81,7 +82,8 @@ function promptRows(tokens: readonly number[], first: number, region: number): U
     const row = used
       ? { token: tokens[i]!, position, contiguous: position + 1, slot: region + position }
       : { token: 0, position: 0, contiguous: 0, slot: noSlot };
-    table.set(encodeRow({ ...row, region, path: 0, sequence: 0, parent: -1 }), i * rowWords);
+    // The head carries on the features of the same forward of the target.
+    table.set(encodeRow({ ...row, region, path: 0, sequence: 0, parent: i }), i * rowWords);
   }
   return table;
 }
