@@ -100,22 +100,29 @@ export class RoundsScheduler<Text, Outcome, Round> {
     await this.takeTurn();
     for (const member of this.members) if (member.signal?.aborted) this.dismiss(member);
     await this.admit();
-    if (this.seated.length === 0) return;
-    const round = this.nextRound();
-    if (round === undefined) return await this.readOldest();
+    const round = await this.nextRound();
+    if (round === undefined) return;
     await this.rounds!.submit(round);
     this.submitted++;
     this.unread++;
     if (this.unread === roundsInFlight) await this.readOldest();
   }
 
-  private nextRound(): Round | undefined {
-    const { usual, places } = this.rounds!;
-    const sources = this.seated.map(({ source }) => source);
-    const [only] = sources;
-    if (places === 1 && only !== undefined) return only.propose();
-    for (const source of sources) source?.join(usual);
-    return usual;
+  /** What to submit, which may have to wait for what a round under way brings; undefined where no text is left. */
+  private async nextRound(): Promise<Round | undefined> {
+    while (this.seated.length > 0) {
+      const { usual, places } = this.rounds!;
+      const sources = this.seated.map(({ source }) => source);
+      const [only] = sources;
+      if (places > 1 || only === undefined) {
+        for (const source of sources) source?.join(usual);
+        return usual;
+      }
+      const round = only.propose();
+      if (round !== undefined) return round;
+      await this.readOldest();
+    }
+    return undefined;
   }
 
   private get seated(): Member<Text, Outcome, Round>[] {

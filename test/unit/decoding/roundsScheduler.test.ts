@@ -151,8 +151,11 @@ describe("RoundsScheduler", () => {
       underWay.push(source.told.length - source.heard);
       await tick();
     };
-    await decode(text, { source });
+    const turns = new Turns(tick);
+    const place = turns.enter("typed", {}, never);
+    await decode(text, { source, turn: (company) => place.next(company) }).then(() => place.leave());
     await scheduler.idle();
+    assert.equal(turns.granted.typed, device.submitted, "waiting takes no turn");
     assert.deepEqual(text.heard, counted(7));
     assert.deepEqual(device.asked, source.told);
     assert.deepEqual(underWay.slice(0, 6), [2, 1, 2, 2, 1, 2]);
