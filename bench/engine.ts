@@ -24,3 +24,5 @@ export { Trial } from "../src/engine/gpu/trial.ts";
 export { describeMachine } from "../src/engine/machine.ts";
 export { defaultModelName } from "../src/engine/model/catalogue.ts";
 export { locateModel } from "../src/engine/model/installed.ts";
+export { openCheckpoint } from "../src/engine/model/open.ts";
+export { writeRandomHead } from "../test/engine/randomHead.ts";

@@ -1,5 +1,6 @@
-// One picture of bench results: speed-up by suite and method, and tau by tree size where files were made with --nodes.
-//   node bench/plot.mjs OUT.svg RESULT.json...      (results of `jakiro bench --json`)
+// One picture of bench results: speed-up by suite and method, tau by tree size where files were made with --nodes, and throughput by
+// batch.
+//   node bench/plot.mjs OUT.svg RESULT.json...      (results of `jakiro bench --json` and of gpu_batch.mjs)
 import { readFileSync, writeFileSync } from "node:fs";
 
 const [out, ...files] = process.argv.slice(2);
@@ -20,14 +21,20 @@ const colours = {
 const [panelTop, panelHeight, left, gap] = [56, 260, 44, 56];
 
 const results = files.map((file) => JSON.parse(readFileSync(file, "utf8")));
-const methods = Object.keys(colours).filter((method) => results.some((result) => result.methods[method] !== undefined));
-const bars = results.filter(({ options }) => options.nodes === undefined);
-const sweeps = results.filter(({ options }) => options.nodes !== undefined);
+const batched = results.filter(({ batches }) => batches !== undefined);
+const suites = results.filter(({ methods }) => methods !== undefined);
+const measured = (method) =>
+  suites.some((result) => result.methods[method] !== undefined) ||
+  batched.some(({ batches }) => batches[0][method] !== undefined);
+const methods = Object.keys(colours).filter(measured);
+const bars = suites.filter(({ options }) => options.nodes === undefined);
+const sweeps = suites.filter(({ options }) => options.nodes !== undefined);
 
 const panels = [];
 let x = left;
 if (bars.length > 0) panels.push(speedups(place(Math.max(240, bars.length * (methods.length * 30 + 24)))));
 if (sweeps.length > 0) panels.push(treeSizes(place(320)));
+for (const result of batched) panels.push(throughput(result, place(320)));
 const width = x - gap + 16;
 const height = panelTop + panelHeight + 64;
 writeFileSync(out, picture(panels.join("\n")));
@@ -58,29 +65,54 @@ function speedups(panel) {
   return [...axis(panel, top, "speed-up over plain decoding"), ...marks].join("\n");
 }
 
+function throughput({ adapter, batches }, panel) {
+  const drawn = methods.filter((method) => batches[0][method] !== undefined);
+  const rate = (entry, method) => entry[method].tokensPerSecond;
+  const top = niceTop(Math.max(...batches.flatMap((entry) => drawn.map((method) => rate(entry, method)))));
+  const at = (i) => panel.x + ((i + 0.5) * panel.width) / batches.length;
+  const lines = drawn.flatMap((method) =>
+    line(
+      method,
+      batches.map((entry, i) => {
+        const value = rate(entry, method);
+        const isHighest = drawn.every((other) => rate(entry, other) <= value);
+        return { x: at(i), y: levelOf(value, top), label: value.toFixed(0), isHighest };
+      }),
+    ),
+  );
+  const labels = batches.map(({ batch }, i) => text(at(i), panelTop + panelHeight + 18, String(batch), "middle"));
+  const caption = text(panel.x + panel.width / 2, panelTop + panelHeight + 36, "texts at the same time", "middle");
+  return [...axis(panel, top, `tokens per second, ${adapter}`, false), ...lines, ...labels, caption].join("\n");
+}
+
+/** A method's points, joined, with a label each. */
+function line(method, points) {
+  const path = points.map((point) => `${round(point.x)},${round(point.y)}`).join(" ");
+  return [
+    `<polyline points="${path}" fill="none" stroke="${colours[method]}" stroke-width="2"/>`,
+    ...points.map(
+      (point) => `<circle cx="${round(point.x)}" cy="${round(point.y)}" r="3.5" fill="${colours[method]}"/>`,
+    ),
+    ...points.map((point) => text(point.x, point.y + (point.isHighest ? -8 : 17), point.label, "value")),
+  ];
+}
+
 function treeSizes(panel) {
   const sizes = [...new Set(sweeps.map(({ options }) => options.nodes))].sort((a, b) => a - b);
   const drawn = methods.filter((method) => method !== "plain" && method !== "auto");
   const tau = (size, method) => sweeps.find(({ options }) => options.nodes === size)?.methods[method]?.tau;
   const top = niceTop(Math.max(...sizes.flatMap((size) => drawn.map((method) => tau(size, method) ?? 0))));
   const at = (size) => panel.x + ((sizes.indexOf(size) + 0.5) * panel.width) / sizes.length;
-  const isHighest = (point) => drawn.every((method) => !(tau(point.size, method) > point.tau));
+  const isHighest = (size, value) => drawn.every((method) => !(tau(size, method) > value));
   const lines = drawn.flatMap((method) => {
     const known = sizes.filter((size) => tau(size, method) !== undefined);
-    const points = known.map((size) => ({
-      size,
-      x: at(size),
-      y: levelOf(tau(size, method), top),
-      tau: tau(size, method),
-    }));
-    const path = points.map((point) => `${round(point.x)},${round(point.y)}`).join(" ");
-    return [
-      `<polyline points="${path}" fill="none" stroke="${colours[method]}" stroke-width="2"/>`,
-      ...points.map(
-        (point) => `<circle cx="${round(point.x)}" cy="${round(point.y)}" r="3.5" fill="${colours[method]}"/>`,
-      ),
-      ...points.map((point) => text(point.x, point.y + (isHighest(point) ? -8 : 17), point.tau.toFixed(2), "value")),
-    ];
+    return line(
+      method,
+      known.map((size) => {
+        const value = tau(size, method);
+        return { x: at(size), y: levelOf(value, top), label: value.toFixed(2), isHighest: isHighest(size, value) };
+      }),
+    );
   });
   const labels = sizes.map((size) => text(at(size), panelTop + panelHeight + 18, String(size), "middle"));
   const caption = text(panel.x + panel.width / 2, panelTop + panelHeight + 36, "nodes given to verification", "middle");
@@ -88,16 +120,16 @@ function treeSizes(panel) {
   return [...axis(panel, top, title), ...lines, ...labels, caption].join("\n");
 }
 
-function axis(panel, top, title) {
-  const step = top > 6 ? 2 : 1;
-  const rules = Array.from({ length: top / step + 1 }, (_, i) => i * step).flatMap((value) => {
+function axis(panel, top, title, hasUnity = true) {
+  const step = top > 6 ? unitOf(top) : 1;
+  const rules = Array.from({ length: Math.floor(top / step) + 1 }, (_, i) => i * step).flatMap((value) => {
     const y = levelOf(value, top);
     const rule = `<line x1="${panel.x}" x2="${panel.x + panel.width}" y1="${round(y)}" y2="${round(y)}" class="rule"/>`;
     return [rule, text(panel.x - 6, y + 4, String(value), "end")];
   });
   const one = round(levelOf(1, top));
   const unity = `<line x1="${panel.x}" x2="${panel.x + panel.width}" y1="${one}" y2="${one}" class="unity"/>`;
-  return [...rules, unity, text(panel.x, panelTop - 12, title, "title")];
+  return [...rules, ...(hasUnity ? [unity] : []), text(panel.x, panelTop - 12, title, "title")];
 }
 
 function levelOf(value, top) {
@@ -106,7 +138,12 @@ function levelOf(value, top) {
 
 /** A round number above the value, with room for a label. */
 function niceTop(value) {
-  return Math.max(2, Math.ceil((value * 1.08) / 2) * 2);
+  const unit = unitOf(value);
+  return Math.max(2, Math.ceil((value * 1.08) / unit) * unit);
+}
+
+function unitOf(value) {
+  return value <= 20 ? 2 : 10 ** Math.floor(Math.log10(value / 2));
 }
 
 function suiteName({ suite }) {

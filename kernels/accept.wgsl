@@ -7,9 +7,8 @@
 // chosen       [SEQUENCES, ROWS] of chooseTokens
 // trees        [SEQUENCES] of rerank
 // outcomes     [SEQUENCES]
-// headRows     [SEQUENCES, PATH]
+// headRows     [SEQUENCES, PATH]; each carries on a row of the target's features, [SEQUENCES, ROWS]
 // headPaths    [SEQUENCES, PATH, PATH] slots of each row's committed predecessors of this round and its own
-// featureRows  [SEQUENCES, PATH] row of the target's features, [SEQUENCES, ROWS], that each takes
 // Workgroups: [SEQUENCES]. Reference: accept in src/engine/gpu/acceptReference.ts
 
 @group(0) @binding(0) var<storage, read_write> sequences: array<Sequence>;
@@ -19,7 +18,6 @@
 @group(0) @binding(4) var<storage, read_write> outcomes: array<Outcome>;
 @group(0) @binding(5) var<storage, read_write> headRows: array<Row>;
 @group(0) @binding(6) var<storage, read_write> headPaths: array<u32>;
-@group(0) @binding(7) var<storage, read_write> featureRows: array<u32>;
 
 const threads = 64u;
 
@@ -122,17 +120,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (i < padding) {
       headRows[place] = paddingRow(s, headRegion, place * PATH);
       headPaths[place * PATH] = headRegion;
-      featureRows[place] = 0u;
       continue;
     }
     let step = i - padding;
     for (var j = 0u; j <= step; j++) {
       headPaths[place * PATH + j] = headRegion + length + j;
     }
-    let parent = select(i32(place) - 1, -1, step == 0u);
+    let feature = i32(s * ROWS + path[step]);
     let position = length + step;
     headRows[place] =
-      Row(draws[path[step]], position, headRegion, length, place * PATH, headRegion + position, s, parent);
-    featureRows[place] = s * ROWS + path[step];
+      Row(draws[path[step]], position, headRegion, length, place * PATH, headRegion + position, s, feature);
   }
 }

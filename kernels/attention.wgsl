@@ -2,7 +2,7 @@
 // row's keys in the order of their positions, cached or new: the result does not depend on which keys are new.
 //
 // queries  [rows, KV_HEADS * GROUP, HEAD_DIM] float32, divided by sqrt(HEAD_DIM) beforehand
-// cache    [layers, 2, SLOTS, KV_HEADS * HEAD_DIM] float32: keys, then values
+// cache    [layers, 2, SLOTS, KV_HEADS * HEAD_DIM]: keys, then values; `cachedQuad` of the text before reads four of a row
 // rows     the forward's rows: position, region, contiguous, path
 // paths    slots of the positions that do not lie at region + position
 // partial  [rows, KV_HEADS * GROUP, BLOCKS, HEAD_DIM + 2] float32: mixture, sum of weights, largest score
@@ -17,7 +17,6 @@
 // PARAMETER BLOCKS: u32     blocks that `partial` has room for
 
 @group(0) @binding(0) var<storage, read> queries: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> cache: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> rows: array<Row>;
 @group(0) @binding(3) var<storage, read> paths: array<u32>;
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>;
@@ -56,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (thread < count) {
     let start = ((place.x * 2u) * SLOTS + slot) * KV_HEADS * quads + kvHead * quads;
     for (var i = 0u; i < quads; i++) {
-      let key = cache[start + i];
+      let key = cachedQuad(start + i);
       for (var head = 0u; head < GROUP; head++) {
         let q = query[head][i];
         scores[head] = fma(q.w, key.w, fma(q.z, key.z, fma(q.y, key.y, fma(q.x, key.x, scores[head]))));
@@ -95,7 +94,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let quad = task % quads;
     var mixed = vec4<f32>();
     for (var i = 0u; i < count; i++) {
-      let value = cache[((place.x * 2u + 1u) * SLOTS + slots[i]) * KV_HEADS * quads + kvHead * quads + quad];
+      let value = cachedQuad(((place.x * 2u + 1u) * SLOTS + slots[i]) * KV_HEADS * quads + kvHead * quads + quad);
       mixed = fma(vec4(weight[head][i]), value, mixed);
     }
     let at = ((group.z * KV_HEADS + kvHead) * GROUP + head) * BLOCKS * (HEAD_DIM + 2u) + group.x * (HEAD_DIM + 2u);

@@ -1,22 +1,21 @@
 // Appends one level to each sequence's draft tree, chooses the next frontier (EAGLE-2: the best children by value, ties to the
-// smaller index) and writes its rows for the next forward of the head.
+// smaller index) and writes its rows for the next forward of the head; or appends that frontier's children too, where the same
+// forward proposes them.
 //
-// candidates   (target id, bits of log-probability) [candidate rows, BRANCHING], best first; the level's rows begin at
-//              CANDIDATE_ROW: [BRANCHES, SEQUENCES, FRONTIER]
+// candidates   (target id, bits of log-probability) [lists, SEQUENCES, FRONTIER, BRANCHING], best first; BRANCHES lists, and one for
+//              the parallel level
 // offsets      [SEQUENCES, 8 depths, 10 buckets] what calibration adds to the head's probability
 // sequences    [SEQUENCES]
 // trees        [SEQUENCES]
-// rows         [SEQUENCES, BRANCHING] the new frontier as rows of the head
+// rows         [SEQUENCES, BRANCHING] the new frontier as rows of the head; each carries on a row of the last forward's outputs,
+//              [BRANCHES, SEQUENCES, FRONTIER]
 // paths        [SEQUENCES, BRANCHING, PATH] slots of each one's drafted ancestors and its own
-// featureRows  [SEQUENCES, BRANCHING] row of the last forward's outputs, [BRANCHES, SEQUENCES, FRONTIER], that each carries on
 // Workgroups: [SEQUENCES]. Reference: ReferenceTree in src/engine/gpu/treeReference.ts
 //
 // PARAMETER FRONTIER: u32        rows per sequence of the forward that made the candidates: 1 or BRANCHING
 // PARAMETER FIRST: u32           1: a new tree, whose root the candidates follow
-// PARAMETER PARALLEL: u32        1: children of the frontier that the same forward's mixture led to, each from the row of its
-//                                parent; ends the tree
+// PARAMETER PARALLEL: u32        1: the tree ends with the children of the new frontier, each from the row of its parent
 // PARAMETER BRANCHES: u32        2: two lists per frontier node; a token of both takes the larger probability
-// PARAMETER CANDIDATE_ROW: u32
 
 @group(0) @binding(0) var<storage, read> candidates: array<vec2<u32>>;
 @group(0) @binding(1) var<storage, read> offsets: array<f32>;
@@ -24,7 +23,6 @@
 @group(0) @binding(3) var<storage, read_write> trees: array<Tree>;
 @group(0) @binding(4) var<storage, read_write> rows: array<Row>;
 @group(0) @binding(5) var<storage, read_write> paths: array<u32>;
-@group(0) @binding(6) var<storage, read_write> featureRows: array<u32>;
 
 const threads = 256u;
 const parents = select(BRANCHING, 1u, FIRST == 1u);
@@ -38,6 +36,7 @@ const buckets = 10u;
 const leastShare = 0.05;
 
 var<workgroup> keys: array<u32, children>;
+// The new frontier, as children; `children` where there are fewer.
 var<workgroup> picks: array<u32, BRANCHING>;
 
 struct Proposal {
@@ -66,7 +65,7 @@ fn calibrate(sequence: u32, depth: u32, logProbability: f32) -> Proposal {
 }
 
 fn candidateAt(branch: u32, sequence: u32, row: u32, rank: u32) -> vec2<u32> {
-  return candidates[(CANDIDATE_ROW + (branch * SEQUENCES + sequence) * FRONTIER + row) * BRANCHING + rank];
+  return candidates[((branch * SEQUENCES + sequence) * FRONTIER + row) * BRANCHING + rank];
 }
 
 // Which list proposed the token: the one that holds it more probable, the first of equals.
@@ -90,10 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let sequence = sequences[s];
   if (sequence.finished != 0u) {
     if (PARALLEL == 0u && thread < BRANCHING) {
-      let row = s * BRANCHING + thread;
-      rows[row] = paddingRow(s, sequence.headRegion, row * PATH);
-      paths[row * PATH] = sequence.headRegion;
-      featureRows[row] = 0u;
+      leaveEmpty(s, thread, sequence.headRegion);
     }
     return;
   }
@@ -105,13 +101,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   for (var child = thread; child < children; child += threads) {
     let branch = child / perBranch;
-    let place = (child % perBranch) / BRANCHING;
+    let row = (child % perBranch) / BRANCHING;
     var parent = 0u;
     var parentValue = 0.0;
-    var row = place;
     if (FIRST == 0u) {
-      parent = trees[s].frontier[place];
-      row = select(place, trees[s].parentRows[place], PARALLEL == 1u);
+      parent = trees[s].frontier[row];
     }
     let candidate = candidateAt(branch, s, row, child % BRANCHING);
     var present = candidate.x != noToken && parent != noNode;
@@ -138,18 +132,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         Node(candidate.x, select(noNode, parent, present), level, value, proposal.claim);
     }
   }
-  if (PARALLEL == 0u && thread < BRANCHING) {
+  if (thread < BRANCHING) {
     picks[thread] = children;
   }
   workgroupBarrier();
-  if (thread == 0u) {
-    trees[s].size = min(first + children, POOL);
-    trees[s].level = level;
-  }
-  if (PARALLEL == 1u) {
-    return;
-  }
-
   for (var child = thread; child < children; child += threads) {
     let key = keys[child];
     var rank = 0u;
@@ -161,10 +147,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
   workgroupBarrier();
+  if (thread < BRANCHING) {
+    let child = picks[thread];
+    trees[s].frontier[thread] = select(first + child, noNode, child == children);
+    trees[s].parentRows[thread] = select(parentRowOf(child), 0u, child == children);
+  }
+  if (thread == 0u) {
+    trees[s].size = min(first + children + PARALLEL * BRANCHING * BRANCHING, POOL);
+    trees[s].level = level + PARALLEL;
+  }
 
+  if (PARALLEL == 1u) {
+    for (var i = thread; i < BRANCHING * BRANCHING; i += threads) {
+      addParallel(s, first, level + 1u, i);
+    }
+    return;
+  }
   var ancestors: array<u32, PATH>;
   let child = picks[min(thread, BRANCHING - 1u)];
-  let parentRow = (child % perBranch) / BRANCHING;
+  let parentRow = parentRowOf(child);
   let row = s * BRANCHING + thread;
   if (FIRST == 0u && thread < BRANCHING && child < children) {
     for (var i = 0u; i + 1u < level; i++) {
@@ -177,22 +178,41 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     return;
   }
   if (child == children) {
-    trees[s].frontier[thread] = noNode;
-    trees[s].parentRows[thread] = 0u;
-    rows[row] = paddingRow(s, sequence.headRegion, row * PATH);
-    paths[row * PATH] = sequence.headRegion;
-    featureRows[row] = 0u;
+    leaveEmpty(s, thread, sequence.headRegion);
     return;
   }
   let slot = sequence.headRegion + sequence.length + (level - 1u) * BRANCHING + thread;
-  trees[s].frontier[thread] = first + child;
-  trees[s].parentRows[thread] = parentRow;
   for (var i = 0u; i + 1u < level; i++) {
     paths[row * PATH + i] = ancestors[i];
   }
   paths[row * PATH + level - 1u] = slot;
   let position = sequence.length - 1u + level;
   let token = candidateAt(child / perBranch, s, parentRow, child % BRANCHING).x;
-  rows[row] = Row(token, position, sequence.headRegion, sequence.length, row * PATH, slot, s, -1);
-  featureRows[row] = (branchOf(s, parentRow, child) * SEQUENCES + s) * FRONTIER + parentRow;
+  let feature = i32((branchOf(s, parentRow, child) * SEQUENCES + s) * FRONTIER + parentRow);
+  rows[row] = Row(token, position, sequence.headRegion, sequence.length, row * PATH, slot, s, feature);
+}
+
+fn parentRowOf(child: u32) -> u32 {
+  return (child % perBranch) / BRANCHING;
+}
+
+// Child `i` of the new frontier, [BRANCHING, BRANCHING], from the row of its parent's parent.
+fn addParallel(s: u32, first: u32, level: u32, i: u32) {
+  let node = first + children + i;
+  if (node >= POOL) {
+    return;
+  }
+  let parent = picks[i / BRANCHING];
+  let candidate = candidateAt(BRANCHES, s, parentRowOf(parent), i % BRANCHING);
+  let present = candidate.x != noToken && parent < children;
+  let proposal = calibrate(s, level, bitcast<f32>(candidate.y));
+  let parentValue = select(0.0, orderedValue(keys[min(parent, children - 1u)]), present);
+  let value = max(parentValue + proposal.conditional, impossible);
+  trees[s].nodes[node] = Node(candidate.x, select(noNode, first + parent, present), level, value, proposal.claim);
+}
+
+fn leaveEmpty(s: u32, place: u32, region: u32) {
+  let row = s * BRANCHING + place;
+  rows[row] = paddingRow(s, region, row * PATH);
+  paths[row * PATH] = region;
 }

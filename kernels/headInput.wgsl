@@ -1,66 +1,48 @@
-// What the draft head reads: each row's embedding beside its feature (jakiro.md section 1), quantized for fc.
+// Input of the draft head's fc, read where it lies: each row's embedding, then its feature (jakiro.md section 1).
 //
-// rows         the forward's rows: token
-// table        embeddings as kernels/embed.wgsl has them
-// scales       likewise
-// features     [.., WIDTH] float32: the target's, or the head's own of the forward before
-// featureRows  [rows] row of the features that each row takes
-// factors      [WIDTH] by which features are multiplied, as fc's columns expect
-// output       QUANTIZE 1: [rows, 2 * WIDTH inputs] as linearInt8Blocks reads it; QUANTIZE 0: [rows, 2 * WIDTH] float32
-// Workgroups: [rows]. Reference: headOutputs in src/engine/gpu/headReference.ts
+// features  [.., INPUTS / 2 inputs]: the target's, or the head's own of the forward before; QUANTIZE 1: as linearInt8Blocks reads
+//           them, QUANTIZE 0: float32
+// rows      the forward's rows: token, and as parent the row of `features` that each carries on
+// table     embeddings as kernels/embed.wgsl has them: BLOCKS 1 where QUANTIZE is 1
+// scales    likewise
+// Reference: headOutputs in src/engine/gpu/headReference.ts
 //
-// PARAMETER WIDTH: u32     a multiple of 32 where QUANTIZE is 1
-// PARAMETER BLOCKS: u32    1: int8 embeddings, 0: float32
-// PARAMETER QUANTIZE: u32
+// PARAMETER FEATURE_SCALE: f32   power of two by which the steps of features are too large for fc's columns
 
-@group(0) @binding(0) var<storage, read> rows: array<Row>;
-@group(0) @binding(1) var<storage, read> table: array<u32>;
-@group(0) @binding(2) var<storage, read> scales: array<f32>;
-@group(0) @binding(3) var<storage, read> features: array<f32>;
-@group(0) @binding(4) var<storage, read> featureRows: array<u32>;
-@group(0) @binding(5) var<storage, read> factors: array<f32>;
-@group(0) @binding(6) var<storage, read_write> output: array<u32>;
+@group(0) @binding(0) var<storage, read> features: array<vec4<u32>>;
+@group(0) @binding(5) var<storage, read> rows: array<Row>;
+@group(0) @binding(6) var<storage, read> table: array<vec4<u32>>;
+@group(0) @binding(7) var<storage, read> scales: array<f32>;
 
-const threads = 64u;
-const embeddingBlocks = (WIDTH + 31u) / 32u;
-const blocks = 2u * WIDTH / 32u;
+// Blocks of 32 inputs of either half.
+const halfBlocks = INPUTS / 64u;
+const featureStride = halfBlocks * quads + select(0u, (halfBlocks + 3u) / 4u, steps);
 
-fn valueAt(token: u32, feature: u32, i: u32) -> f32 {
-  if (i >= WIDTH) {
-    return features[feature * WIDTH + i - WIDTH] * factors[i - WIDTH];
+fn inputQuad(row: u32, block: u32, i: u32) -> vec4<u32> {
+  if (block < halfBlocks) {
+    return table[(tokenOf(row) * halfBlocks + block) * quads + i];
   }
-  if (BLOCKS == 1u) {
-    let steps = unpack4xI8(table[(token * WIDTH + i) / 4u])[i % 4u];
-    return f32(steps) * scales[token * embeddingBlocks + i / 32u];
-  }
-  return bitcast<f32>(table[token * WIDTH + i]);
+  return features[featureOf(row) * featureStride + (block - halfBlocks) * quads + i];
 }
 
-@compute @workgroup_size(threads)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-  let token = rows[group.x].token;
-  let feature = featureRows[group.x];
-  if (QUANTIZE == 0u) {
-    for (var i = thread; i < 2u * WIDTH; i += threads) {
-      output[group.x * 2u * WIDTH + i] = bitcast<u32>(valueAt(token, feature, i));
-    }
-    return;
+fn inputScale(row: u32, block: u32) -> f32 {
+  if (block < halfBlocks) {
+    return scales[tokenOf(row) * halfBlocks + block];
   }
-  let start = group.x * blockStride(blocks);
-  for (var block = thread; block < blocks; block += threads) {
-    var largest = 0.0;
-    for (var i = 0u; i < 32u; i++) {
-      largest = max(largest, abs(valueAt(token, feature, 32u * block + i)));
-    }
-    let exponent = stepExponent(largest);
-    let inverse = bitcast<f32>((254u - exponent) << 23u);
-    for (var word = 0u; word < 8u; word++) {
-      var steps: vec4<i32>;
-      for (var i = 0u; i < 4u; i++) {
-        steps[i] = i32(round(valueAt(token, feature, 32u * block + 4u * word + i) * inverse));
-      }
-      output[start + 8u * block + word] = pack4xI8Clamp(steps);
-    }
-    output[start + 8u * blocks + block] = exponent << 23u;
-  }
+  let own = block - halfBlocks;
+  let quad = features[featureOf(row) * featureStride + halfBlocks * quads + own / 4u];
+  return bitcast<f32>(quad[own % 4u]) * FEATURE_SCALE;
+}
+
+fn rowFactor(row: u32) -> f32 {
+  return 1.0;
+}
+
+// Rows that only fill up a tile may name a token or a feature that does not exist.
+fn tokenOf(row: u32) -> u32 {
+  return select(rows[row].token, 0u, rows[row].slot == noSlot);
+}
+
+fn featureOf(row: u32) -> u32 {
+  return select(u32(rows[row].parent), 0u, rows[row].slot == noSlot);
 }

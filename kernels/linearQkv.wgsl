@@ -1,7 +1,7 @@
 // The projections of attention: queries rotated and stored, keys rotated and values appended to the cache. A tile is one head.
 //
 // queries  [rows, HEADS * COLUMNS] float32
-// cache    [layers, 2, SLOTS, KV_HEADS * COLUMNS] float32: keys, then values
+// cache    [layers, 2, SLOTS, KV_HEADS * COLUMNS]: keys, then values; HALF 0: float32, HALF 1: float16, two in a word
 // rows     the forward's rows: position and slot
 // rotary   [positions, COLUMNS / 2] (cosine, sine)
 // place    layer of the cache
@@ -10,9 +10,10 @@
 // PARAMETER HEADS: u32
 // PARAMETER KV_HEADS: u32
 // PARAMETER SLOTS: u32     KV slots of a layer
+// PARAMETER HALF: u32
 
 @group(0) @binding(3) var<storage, read_write> queries: array<f32>;
-@group(0) @binding(4) var<storage, read_write> cache: array<f32>;
+@group(0) @binding(4) var<storage, read_write> cache: array<u32>;
 @group(0) @binding(5) var<storage, read> rows: array<Row>;
 @group(0) @binding(6) var<storage, read> rotary: array<vec2<f32>>;
 @group(0) @binding(7) var<uniform> place: vec4<u32>;
@@ -31,21 +32,31 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (row.slot == noSlot) {
       continue;
     }
-    var value = tileValue(index, lane) + bias(head * COLUMNS + lane);
-    if (head < HEADS + KV_HEADS) {
-      let other = (lane + half) % COLUMNS;
-      let partner = tileValue(index, other) + bias(head * COLUMNS + other);
-      let turn = rotary[row.position * half + lane % half];
-      // Half-split order: the first half turns with the second.
-      value = select(fma(value, turn.x, partner * turn.y), fma(value, turn.x, -(partner * turn.y)), lane < half);
-    }
+    let value = turned(index, lane, head, row.position);
     if (head < HEADS) {
       queries[(firstRow + index) * HEADS * COLUMNS + head * COLUMNS + lane] = value;
     } else {
       let kind = (head - HEADS) / KV_HEADS;
       let kvHead = (head - HEADS) % KV_HEADS;
       let start = ((place.x * 2u + kind) * SLOTS + row.slot) * KV_HEADS * COLUMNS;
-      cache[start + kvHead * COLUMNS + lane] = value;
+      let at = start + kvHead * COLUMNS + lane;
+      if (HALF == 0u) {
+        cache[at] = bitcast<u32>(value);
+      } else if (lane % 2u == 0u) {
+        cache[at / 2u] = pack2x16float(vec2(value, turned(index, lane + 1u, head, row.position)));
+      }
     }
   }
+}
+
+fn turned(index: u32, lane: u32, head: u32, position: u32) -> f32 {
+  let value = tileValue(index, lane) + bias(head * COLUMNS + lane);
+  if (head >= HEADS + KV_HEADS) {
+    return value;
+  }
+  let other = (lane + half) % COLUMNS;
+  let partner = tileValue(index, other) + bias(head * COLUMNS + other);
+  let turn = rotary[position * half + lane % half];
+  // Half-split order: the first half turns with the second.
+  return select(fma(value, turn.x, partner * turn.y), fma(value, turn.x, -(partner * turn.y)), lane < half);
 }

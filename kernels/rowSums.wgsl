@@ -1,4 +1,5 @@
-// Sums and largest values over one workgroup, in one fixed order. Put before kernels that have a workgroup for each row.
+// Sums and largest values over one workgroup, in one fixed order. Put before kernels that have a workgroup for each row; where the
+// device has subgroups, rowSumsSubgroups.wgsl takes its place.
 
 const threads = 64u;
 // Smallest largest magnitude that a row is scaled by: rows of zeros are not divided by zero.

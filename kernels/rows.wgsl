@@ -9,7 +9,8 @@ struct Row {
   path: u32,        // index in `paths` of the slot of position `contiguous`; its own position is the last one
   slot: u32,        // where its own keys and values go; `noSlot` for rows that only fill up a tile
   sequence: u32,    // index of its sequence in the batch
-  parent: i32,      // row of its parent in this forward, -1 for a row that hangs on the committed sequence
+  parent: i32,      // row of its parent in this forward, -1 for a row that hangs on the committed sequence; in a forward of the draft
+                    // head, the row of the features that it carries on
 }
 
 const noSlot = 0xffffffffu;

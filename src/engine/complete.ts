@@ -4,7 +4,7 @@ import { normalizeLineEnds } from "./completion/lines.ts";
 import type { Note } from "./completion/notes.ts";
 import { type PackedPrompt, packPrompt, type Snippet } from "./completion/prompt.ts";
 import type { StopRuleName } from "./completion/stopRules.ts";
-import type { DecodeRequest, FinishReason } from "./decoding/decoder.ts";
+import type { DecodeRequest, DecodeResult, FinishReason } from "./decoding/decoder.ts";
 import type { SamplingOptions } from "./decoding/sampling.ts";
 import { DecodingStatistics } from "./decoding/statistics.ts";
 import type { DecodingSession } from "./decodingSession.ts";
@@ -28,7 +28,7 @@ export interface DocumentRequest {
 }
 
 /** How decoding shares a device with others. */
-export type SharedDecoding = Pick<DecodeRequest, "signal" | "turn" | "prefillRows" | "onRound">;
+export type SharedDecoding = Pick<DecodeRequest, "signal" | "turn" | "prefillRows" | "onRound" | "watched">;
 
 /** A completion asked for between two parts of a document. */
 export interface CompletionRequest extends DocumentRequest, SharedDecoding {
@@ -66,6 +66,7 @@ const snippetTokens = 512;
 /** The model as completing needs it. */
 type Reader = Pick<Engine, "tokenizer" | "template" | "suffixTokens">;
 type Decoder = Pick<DecodingSession, "decode">;
+type Branching = Pick<DecodingSession, "decodeAlternatives">;
 
 /** Completes a document at the cursor: facts about the place, prompt, decoding under stop rules, trimming. */
 export async function completeDocument(
@@ -112,47 +113,36 @@ export async function completePrompt(
   packed: PackedPrompt,
   request: CompletionRequest,
 ): Promise<CompletionResult> {
-  return (await branch(engine, session, packed, request, {})).completion;
+  if (packed.tokens.length === 0) return nothingToContinue();
+  const { asked, completionOf } = begin(engine, packed, request);
+  return completionOf(await session.decode(asked));
 }
 
 /**
  * Completions that begin with the `count` most probable first tokens, in that order; the first of them is what
- * `completePrompt` finds. They are decoded one after another from the same cached prompt; `onText` hears of the first one. A
- * signal ends the list after the completion that it cut short.
+ * `completePrompt` finds. `onText` hears of the first one. A signal ends the list after a completion that it cut short.
  */
 export async function completeAlternatives(
   engine: Reader,
-  session: Decoder,
+  session: Branching,
   packed: PackedPrompt,
   request: CompletionRequest,
   count: number,
 ): Promise<readonly [CompletionResult, ...CompletionResult[]]> {
-  // Candidates need a row of logits, which costs more than the best token alone.
-  const start = count > 1 ? { candidates: count } : {};
-  const { completion, candidates } = await branch(engine, session, packed, request, start);
-  const completions: [CompletionResult, ...CompletionResult[]] = [completion];
+  if (packed.tokens.length === 0) return [nothingToContinue()];
   const { onText: _, ...silent } = request;
-  for (const firstToken of candidates.slice(1)) {
-    if (completions.at(-1)!.finishReason === "cancelled") break;
-    completions.push((await branch(engine, session, packed, silent, { firstToken })).completion);
-  }
-  return completions;
+  const begun = Array.from({ length: count }, (_, i) => begin(engine, packed, i === 0 ? request : silent));
+  const decoded = await session.decodeAlternatives(begun.map(({ asked }) => asked));
+  const [first, ...others] = decoded.map((result, i) => begun[i]!.completionOf(result));
+  return [first!, ...others];
 }
 
-async function branch(
-  { tokenizer }: Reader,
-  session: Decoder,
-  packed: PackedPrompt,
-  request: CompletionRequest,
-  start: Pick<DecodeRequest, "firstToken" | "candidates">,
-): Promise<{ completion: CompletionResult; candidates: readonly number[] }> {
+/** What decoding is asked for, and what its result means. */
+function begin({ tokenizer }: Reader, packed: PackedPrompt, request: CompletionRequest) {
   const { prefix, suffix, languageId, maxTokens, sampling, raw = false, onText } = request;
-  if (packed.tokens.length === 0) return { completion: nothingToContinue(), candidates: [] };
-
   const text = new CompletionText(tokenizer, cursorFacts(prefix, suffix, languageId), raw);
-  const decoded = await session.decode({
+  const asked: DecodeRequest = {
     ...present(request),
-    ...start,
     prompt: packed.tokens,
     known: () => packed.leftOut.map((left) => tokenizer.encode(normalizeLineEnds(left))),
     maxTokens,
@@ -163,8 +153,8 @@ async function branch(
       onText?.(text.current);
       return end;
     },
-  });
-  const completion = {
+  };
+  const completionOf = (decoded: DecodeResult): CompletionResult => ({
     text: text.finish(decoded.finishReason === "end" ? "end" : "length"),
     tokens: decoded.tokens,
     finishReason: decoded.finishReason,
@@ -174,17 +164,18 @@ async function branch(
     cachedTokens: decoded.cachedTokens,
     statistics: decoded.statistics,
     notes: packed.notes,
-  };
-  return { completion, candidates: decoded.candidates ?? [] };
+  });
+  return { asked, completionOf };
 }
 
 /** What decoding takes over from the request, without properties that are not there. */
-function present({ signal, turn, prefillRows, onRound, onPrefill }: CompletionRequest) {
+function present({ signal, turn, prefillRows, onRound, watched, onPrefill }: CompletionRequest) {
   return {
     ...(signal === undefined ? {} : { signal }),
     ...(turn === undefined ? {} : { turn }),
     ...(prefillRows === undefined ? {} : { prefillRows }),
     ...(onRound === undefined ? {} : { onRound }),
+    ...(watched === undefined ? {} : { watched }),
     ...(onPrefill === undefined ? {} : { onPrefill }),
   };
 }

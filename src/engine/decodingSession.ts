@@ -1,3 +1,4 @@
+import { Alternatives } from "./decoding/alternatives.ts";
 import { CostModel } from "./decoding/costModel.ts";
 import {
   type DecodeRequest,
@@ -32,6 +33,7 @@ interface Desk {
   readonly model: PlacedModel;
   readonly tokens: readonly number[];
   decode(request: DecodeRequest, writing: Writing): Promise<DecodeResult>;
+  decodeAlternatives(alternatives: Alternatives): Promise<void>;
   prefill(request: PrefillRequest): Promise<void>;
   reset(): void;
   /** Gives the device's room back. */
@@ -71,6 +73,16 @@ export class DecodingSession implements Resident {
   decode(request: DecodeRequest): Promise<DecodeResult> {
     const writing = new Writing();
     return this.atDesk((desk) => desk.decode(this.watched(request), writing));
+  }
+
+  /**
+   * Texts that begin with the most probable first tokens, in that order: side by side where the device can, else one after another.
+   * @param requests of the same prompt, one for each text
+   */
+  async decodeAlternatives(requests: readonly DecodeRequest[]): Promise<readonly DecodeResult[]> {
+    const alternatives = new Alternatives(requests.map((request) => this.watched(request)));
+    await this.atDesk((desk) => desk.decodeAlternatives(alternatives));
+    return alternatives.results;
   }
 
   /** Reads a prompt into the KV cache; ended by its signal, it keeps what was read until then. */
@@ -157,6 +169,8 @@ function hostDesk(model: PlacedModel, sequence: TargetSequence, makeStrategy: ()
       return sequence.tokens;
     },
     decode: (request, writing) => decode(sequence, strategy, request, writing),
+    decodeAlternatives: (alternatives) =>
+      alternatives.inTurn((request, writing) => decode(sequence, strategy, request, writing)),
     prefill: (request) => prefill(sequence, strategy, request),
     reset() {
       sequence.trim(0);
@@ -180,6 +194,8 @@ function deviceDesk(model: PlacedModel, sequence: DeviceSequence, chain: number)
       return sequence.tokens;
     },
     decode: (request, writing) => decodeOnDevice(sequence, request, writing, strategy),
+    decodeAlternatives: (alternatives) =>
+      alternatives.together(sequence, (own) => (own === sequence ? strategy : makeStrategy())),
     prefill: (request) => prefillOnDevice(sequence, request),
     reset() {
       sequence.reset();

@@ -25,7 +25,7 @@ export interface DeviceWish {
 }
 
 /** What was loaded, as far as devices concern it. */
-type Placed = Pick<Engine, "device" | "adapter" | "deviceReason" | "deviceComparison">;
+type Placed = Pick<Engine, "device" | "adapter" | "deviceReason" | "deviceComparison"> & Partial<Pick<Engine, "lanes">>;
 
 /** Tells which device was chosen and why; where the processor was, no driver is touched. */
 export async function diagnoseDevices(
@@ -48,7 +48,9 @@ export async function diagnoseDevices(
     return { ...adapter, used, reason: used ? "the model runs on it" : reasonAgainst(adapter) };
   });
   if (placed?.device === "gpu") {
-    return { device: "gpu", deviceReason: placed.deviceComparison ?? `${placed.adapter} can be used.`, adapters };
+    const kernels = placed.lanes ? `with subgroups of ${placed.lanes}` : "without subgroups";
+    const reasons = [`${placed.adapter} can be used, ${kernels}.`, placed.deviceComparison];
+    return { device: "gpu", deviceReason: reasons.filter((reason) => reason !== undefined).join(" "), adapters };
   }
   if (placed === undefined && chosen !== undefined) {
     return { device: "gpu", deviceReason: `${chosen.name} can be opened; no model was loaded onto it.`, adapters };

@@ -40,6 +40,8 @@ export interface EngineOptions {
   readonly capacity?: number;
   /** Most sessions at a time: a GPU makes room for so many. */
   readonly sessions?: number;
+  /** Most texts that alternatives have at a time beside those of the sessions, where the GPU's memory allows. */
+  readonly forks?: number;
   readonly progress?: ProgressListener;
   /** Told in one sentence what a user should know though nothing failed. */
   readonly onNote?: (note: string) => void;
@@ -89,7 +91,7 @@ export class Engine {
   private static async loadFrom(checkpoint: Checkpoint, options: EngineOptions): Promise<Engine> {
     const start = performance.now();
     const { onNote = () => undefined, onMove, signal, now } = options;
-    const { threads = decodingThreads(), capacity = defaultCapacity, sessions = defaultSessions } = options;
+    const { threads = decodingThreads(), capacity = defaultCapacity, sessions = defaultSessions, forks = 0 } = options;
     const tokenizer = loadTokenizer(options.path);
     const hash = await checkpoint.contentHash();
     const known = catalogue.find((model) => model.sha256 === hash);
@@ -105,7 +107,7 @@ export class Engine {
       packed: () => (packed ??= pack(checkpoint, tokenizer, format, smoothing, threads, options)),
       format,
       threads,
-      room: { capacity: Math.min(capacity, checkpoint.config.contextLength), sequences: sessions },
+      room: { capacity: Math.min(capacity, checkpoint.config.contextLength), sequences: sessions, forks },
       folders,
       modelName,
       root: packedDirectory(),
@@ -130,6 +132,11 @@ export class Engine {
   /** The GPU's name; undefined on the processor. */
   get adapter(): string | undefined {
     return this.placement.current.adapter;
+  }
+
+  /** Lanes of a subgroup that the GPU's kernels rely on, 0 where they use none; undefined on the processor. */
+  get lanes(): number | undefined {
+    return this.placement.current.lanes;
   }
 
   /** Why it runs on the processor though a GPU would do as well, in one sentence. */

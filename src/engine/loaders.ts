@@ -8,7 +8,7 @@ import { type Adapter, chooseAdapter } from "./gpu/adapters.ts";
 import { type GpuDevice, openDevice } from "./gpu/device.ts";
 import { GpuDecoding } from "./gpu/gpuDecoding.ts";
 import { GpuTarget } from "./gpu/gpuTarget.ts";
-import { checkMemory, planMemory, type Room } from "./gpu/memoryPlan.ts";
+import { checkMemory, type MemoryPlan, planMemory, type Room } from "./gpu/memoryPlan.ts";
 import { profileForward } from "./gpu/profile.ts";
 import type { SelfTestSubject, SelfTestVerdict } from "./gpu/selfTest.ts";
 import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
@@ -16,6 +16,7 @@ import { checkTargetShape } from "./gpu/shapeLimits.ts";
 import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
 import { gpuSizes, measureVerification } from "./measure.ts";
 import { packageVersion } from "./model/catalogue.ts";
+import type { ModelConfig } from "./model/checkpoint.ts";
 import type { Loaders, PlacedModel } from "./placement.ts";
 import { keepTokenMs, knownTokenMs } from "./processorCost.ts";
 import type { ProgressListener } from "./progress.ts";
@@ -88,18 +89,18 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
 async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<PlacedModel> {
   const { checkpoint, format, room, gpuAccess = systemAccess, progress, signal } = sources;
   const adapter = chooseAdapter(await gpuAccess.find(searchAnew), sources.adapter);
-  const gpu = await gpuAccess.open(adapter);
-  const { device, name, software } = gpu;
+  const opened = await gpuAccess.open(adapter);
+  const { device, name, software } = opened;
   let target: GpuTarget | undefined;
   try {
     // Before the self-test, which would find kernels that cannot be compiled, and before the model is packed.
-    checkTargetShape(checkpoint.config, format, gpu);
-    const plan = planMemory(checkpoint.config, format, { name, limits: device.limits }, room);
-    await checkMemory(device, name, plan.bytes);
-    refuseFaulty(name, await gpuAccess.test(gpu, { config: checkpoint.config, format }));
+    checkTargetShape(checkpoint.config, format, opened);
+    const plan = await planChecked(opened, checkpoint.config, format, room);
+    const subject = { config: checkpoint.config, format };
+    const gpu = await withRightKernels(opened, (tried) => gpuAccess.test(tried, subject));
     target = await GpuTarget.load(gpu, checkpoint, await sources.packed(), {
       capacity: plan.capacity,
-      sequences: plan.sequences,
+      sequences: plan.sequences + plan.forks,
       progress: (done, total) => {
         signal?.throwIfAborted();
         progress?.({ stage: "Loading the model onto the GPU", done, total, unit: "items" });
@@ -114,15 +115,53 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
     const verifyCosts = await measureVerification(sequence, signal, gpuSizes);
     sequence.release();
     const smoothing = featureSmoothing(await sources.packed());
-    const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing);
+    const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing, plan.forks);
     const { capacity } = sequence;
     const profile = (rows: number, cached: number) => profileForward(loaded, rows, cached);
-    return { device: "gpu", adapter: name, target, heads: headsOf(sources), decoding, profile, verifyCosts, capacity };
+    const { lanes } = gpu;
+    return {
+      device: "gpu",
+      adapter: name,
+      lanes,
+      target,
+      heads: headsOf(sources),
+      decoding,
+      profile,
+      verifyCosts,
+      capacity,
+    };
   } catch (error) {
     if (target === undefined) device.destroy();
     else await target.release();
     throw error;
   }
+}
+
+/** Throws JakiroError("model") where the memory is too small even without room for forks. */
+async function planChecked(gpu: GpuDevice, config: ModelConfig, format: WeightFormat, room: Room): Promise<MemoryPlan> {
+  const { device, name } = gpu;
+  const plan = planMemory(config, format, { name, limits: device.limits }, room);
+  try {
+    await checkMemory(device, name, plan.bytes);
+    return plan;
+  } catch (error) {
+    if (plan.forks === 0) throw error;
+    return await planChecked(gpu, config, format, { ...room, forks: 0 });
+  }
+}
+
+/**
+ * The device as it was opened, or without subgroups where the kernels that use them fail. Throws JakiroError("model") that names the
+ * kernels which fail without them too.
+ */
+async function withRightKernels(
+  gpu: GpuDevice,
+  test: (gpu: GpuDevice) => Promise<SelfTestVerdict>,
+): Promise<GpuDevice> {
+  const verdict = await test(gpu);
+  if (!verdict.ok && gpu.lanes > 0) return await withRightKernels({ ...gpu, lanes: 0 }, test);
+  refuseFaulty(gpu.name, verdict);
+  return gpu;
 }
 
 /** Throws JakiroError("model") that names the kernels which fail. */

@@ -13,6 +13,8 @@ export interface PlacedModel {
   readonly device: "cpu" | "gpu";
   /** The adapter's name; absent for the processor. */
   readonly adapter?: string;
+  /** Lanes of a subgroup that the GPU's kernels rely on; 0 where they use none. */
+  readonly lanes?: number;
   readonly target: Target;
   readonly heads: Heads;
   /** Decoding by rounds on the device itself; absent where the host drives every forward. */

@@ -88,7 +88,6 @@ describe("accept on the GPU", () => {
         rig.poison(round.buffers.outcomes, ...Object.values(round.buffers.first));
         round.run(...round.dispatches.accept);
 
-        const features = await rig.read(round.buffers.first.featureRows);
         const outcomes = await rig.read(round.buffers.outcomes);
         const moves = [];
         for (const [s, start] of starts.entries()) {
@@ -124,9 +123,7 @@ describe("accept on the GPU", () => {
           );
           const { headRegion } = start;
           assert.deepEqual(
-            found.slice(padding).map(({ path: _, ...row }, i) => {
-              return { ...row, feature: features[s * (levels + 1) + padding + i] };
-            }),
+            found.slice(padding).map(({ path: _, ...row }) => row),
             found.slice(padding).map((_, i) => ({
               token: tokens[i],
               position: 37 + i,
@@ -134,9 +131,8 @@ describe("accept on the GPU", () => {
               contiguous: 37,
               slot: headRegion + 37 + i,
               sequence: s,
-              parent: i === 0 ? -1 : s * (levels + 1) + padding + i - 1,
+              parent: s * rows + path[i]!,
               slots: Array.from({ length: i + 1 }, (_, j) => headRegion + 37 + j),
-              feature: s * rows + path[i]!,
             })),
           );
         }

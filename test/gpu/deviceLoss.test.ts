@@ -129,6 +129,47 @@ describe("an engine whose GPU is lost", function () {
     assert.equal(devices.length, 2);
   });
 
+  it("moves all texts that share rounds to the processor, each to its own end", async () => {
+    await load({ sessions: 3, forks: 2 });
+    const requests = [0, 1].map((i) =>
+      request(randomTokens(30 + i, vocabulary, 8 + i), {
+        maxTokens: 14,
+        sampling: { temperature: 0.8, topK: 0, topP: 1, seed: i },
+      }),
+    );
+    const asked = request(randomTokens(40, vocabulary, 6), { maxTokens: 10 });
+    const reference = await Engine.load({ path, format: "float32", threads: 1 });
+    const plain = await reference.session("plain");
+    const texts = [];
+    for (const each of requests) texts.push((await plain.decode(each)).tokens);
+    const alternatives = (await plain.decodeAlternatives([asked, asked, asked])).map(({ tokens }) => tokens);
+    await reference.release();
+
+    const sessions = [0, 1, 2].map(() => engine.session("jakiro"));
+    const [first, second, third] = await Promise.all(sessions);
+    let heard = 0;
+    // Both others, and the alternatives of a third, are in the same rounds by then.
+    const watched = {
+      ...requests[0]!,
+      onTokens(tokens: readonly number[]) {
+        heard += tokens.length;
+        if (heard >= 8) devices[0]!.device.destroy();
+        return undefined;
+      },
+    };
+    const [one, two, several] = await Promise.all([
+      first!.decode(watched),
+      second!.decode(requests[1]!),
+      third!.decodeAlternatives([asked, asked, asked]),
+    ]);
+    assert.deepEqual([one.tokens, two.tokens], texts);
+    assert.deepEqual(
+      several.map(({ tokens }) => tokens),
+      alternatives,
+    );
+    assert.deepEqual([engine.device, notes.length, devices.length], ["cpu", 1, 1]);
+  });
+
   it("is cancelled within the forward that finds the device gone", async () => {
     await load();
     const abort = new AbortController();
@@ -216,6 +257,14 @@ describe("an engine whose GPU is lost", function () {
     assert.deepEqual(notes, [`Running on the processor. ${engine.deviceReason}`]);
     const session = await engine.session("auto");
     assert.equal((await session.decode(request([1, 2, 3], { maxTokens: 4 }))).tokens.length, 4);
+  });
+
+  it("does without subgroups where only kernels that use them compute wrongly", async () => {
+    const failures = [{ kernel: "norm", fault: "values", message: "row 0" }] as const;
+    const open = async () => ({ ...(await openTestDevice()), name: adapter.name });
+    const test = async ({ lanes }: { lanes: number }) => (lanes > 0 ? { ok: false, failures } : passed);
+    await load({ gpuAccess: { find: async () => [adapter], open, test } });
+    assert.deepEqual([engine.device, engine.lanes], ["gpu", 0]);
   });
 
   it("has room for as many sessions as were asked for, and takes it back", async () => {

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import draftTilesSource from "../../kernels/draftTiles.wgsl";
 import draftTopKSource from "../../kernels/draftTopK.wgsl";
 import orderSource from "../../kernels/order.wgsl";
 import { largestLogProbabilities } from "../../src/engine/decoding/selection.ts";
-import { draftTopK } from "../../src/engine/gpu/draftReference.ts";
+import { draftTopK, encodeTiles, tileColumns } from "../../src/engine/gpu/draftReference.ts";
 import { bind } from "../../src/engine/gpu/kernels.ts";
 import { noToken } from "../../src/engine/gpu/roundLayout.ts";
 import { Rig, randomSource } from "./rig.ts";
@@ -17,39 +16,25 @@ describe("draftTopK on the GPU", () => {
   });
   after(() => rig.close());
 
+  /** Merges what the tiles of rows of logits hold, as the draft LM head leaves it. */
   async function run(logits: Float32Array, vocabulary: number, branching: number, targets: Uint32Array) {
     const rows = logits.length / vocabulary;
-    const tiles = Math.ceil(vocabulary / 2048);
-    const constants = { VOCABULARY: vocabulary, BRANCHING: branching };
-    const [tileKernel, topKernel] = await Promise.all([
-      rig.compiler.compile("draftTiles", `${orderSource}\n${draftTilesSource}`, constants),
-      rig.compiler.compile("draftTopK", `${orderSource}\n${draftTopKSource}`, constants),
-    ]);
-    const best = rig.poisoned(rows * tiles * branching * 2);
-    const masses = rig.poisoned(rows * tiles * 2);
+    const constants = { VOCABULARY: vocabulary, BRANCHING: branching, TILE: tileColumns };
+    const kernel = await rig.compiler.compile("draftTopK", `${orderSource}\n${draftTopKSource}`, constants);
+    const { best, masses } = encodeTiles(logits, vocabulary, branching);
     const candidates = rig.poisoned(rows * branching * 2);
-    rig.submit([
-      {
-        kernel: tileKernel,
-        bindings: bind(rig.device, tileKernel, [rig.buffer(logits), best, masses]),
-        workgroups: [tiles, rows],
-      },
-      {
-        kernel: topKernel,
-        bindings: bind(rig.device, topKernel, [best, masses, rig.buffer(targets), candidates]),
-        workgroups: [rows],
-      },
-    ]);
+    const buffers = [rig.buffer(best), rig.buffer(masses), rig.buffer(targets), candidates];
+    rig.submit([{ kernel, bindings: bind(rig.device, kernel, buffers), workgroups: [rows] }]);
     const words = await rig.read(candidates);
     const floats = new Float32Array(words.buffer);
     return Array.from({ length: rows }, (_, row) => {
-      const indices = Array.from({ length: branching }, (_, j) => 2 * (row * branching + j));
-      return { words: [...words.subarray(2 * row * branching, 2 * (row + 1) * branching)], indices, floats };
-    }).map(({ words, indices, floats }) => ({
-      words,
-      tokens: indices.map((_, j) => words[2 * j]!),
-      logProbabilities: indices.map((at) => floats[at + 1]!),
-    }));
+      const places = Array.from({ length: branching }, (_, j) => 2 * (row * branching + j));
+      return {
+        words: [...words.subarray(2 * row * branching, 2 * (row + 1) * branching)],
+        tokens: places.map((at) => words[at]!),
+        logProbabilities: places.map((at) => floats[at + 1]!),
+      };
+    });
   }
 
   function targetsOf(vocabulary: number): Uint32Array {
@@ -63,6 +48,8 @@ describe("draftTopK on the GPU", () => {
     [2049, 7, 2],
     [33, 16, 5],
     [16, 16, 1],
+    // More tiles than threads, in one case with all of the best in one thread's tiles.
+    [16_449, 16, 2],
     [151_936, 8, 2],
   ] as const) {
     it(`finds the best ${branching} of ${vocabulary}, ${rows} rows`, async () => {

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { orderedValue } from "../../src/engine/gpu/draftReference.ts";
 import { GpuHead, type HeadForwardPlan, type HeadSurroundings } from "../../src/engine/gpu/gpuHead.ts";
+import { draftTiles } from "../../src/engine/gpu/headKernels.ts";
+import { quantizeRows } from "../../src/engine/gpu/headReference.ts";
 import { Binder, type Dispatch, encode, KernelCompiler } from "../../src/engine/gpu/kernels.ts";
+import { inputRow } from "../../src/engine/gpu/reference.ts";
 import { rotaryPairs } from "../../src/engine/gpu/targetWeights.ts";
 import { WeightUpload } from "../../src/engine/gpu/weightUpload.ts";
 import { HeadFile } from "../../src/engine/model/headFile.ts";
@@ -12,6 +16,7 @@ import { openTestDevice } from "./testDevice.ts";
 const checkpoint = fixtureTarget();
 const { hidden } = checkpoint.config;
 const slots = 160;
+const branching = 4;
 
 async function surroundingsOn(device: GPUDevice, quantize: boolean): Promise<HeadSurroundings> {
   const upload = new WeightUpload(device, { read: () => new Uint8Array() });
@@ -27,7 +32,11 @@ async function surroundingsOn(device: GPUDevice, quantize: boolean): Promise<Hea
   };
 }
 
-async function runAndRead(device: GPUDevice, dispatches: readonly Dispatch[], from: GPUBuffer): Promise<Float32Array> {
+async function runAndRead(
+  device: GPUDevice,
+  dispatches: readonly Dispatch[],
+  from: GPUBuffer,
+): Promise<Uint32Array<ArrayBuffer>> {
   const staging = device.createBuffer({ size: from.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
@@ -36,7 +45,7 @@ async function runAndRead(device: GPUDevice, dispatches: readonly Dispatch[], fr
   encoder.copyBufferToBuffer(from, 0, staging, 0, from.size);
   device.queue.submit([encoder.finish()]);
   await staging.mapAsync(GPUMapMode.READ);
-  return new Float32Array(staging.getMappedRange().slice(0));
+  return new Uint32Array(staging.getMappedRange().slice(0));
 }
 
 describe("GpuHead", function () {
@@ -58,33 +67,46 @@ describe("GpuHead", function () {
           outputs: count,
         });
         const upload = new WeightUpload(device, { read: () => new Uint8Array() });
-        const order = Uint32Array.from({ length: 128 }, (_, i) => i);
         const rows = new Uint32Array(128 * 8);
         for (let i = 0; i < 128; i++)
-          rows.set(i < count ? [tokens[i]!, i, 0, i + 1, 0, i, 0] : [0, 0, 0, 0, 0, 0xffffffff, 0], 8 * i);
+          rows.set(i < count ? [tokens[i]!, i, 0, i + 1, 0, i, 0, i] : [0, 0, 0, 0, 0, 0xffffffff, 0, 0], 8 * i);
         const forward: HeadForwardPlan = {
           rows: upload.filled("rows", rows),
           paths: upload.filled("paths", new Uint32Array(1)),
-          featureRows: upload.filled("feature rows", order),
-          features: upload.filled("features", Float32Array.from(features)),
+          features: upload.filled("features", quantize ? quantizeRows(features, hidden) : Float32Array.from(features)),
           count,
           longest: count,
         };
-        const picks = upload.filled("picks", order);
-        const dispatches = await head.plan(forward, { picks, count, lists: 1 });
-        const values = await runAndRead(device, dispatches, head.values);
+        const picks = upload.filled(
+          "picks",
+          Uint32Array.from({ length: count }, (_, i) => i),
+        );
+        const dispatches = await head.plan(forward, { picks, count, lists: 1, branching });
+        const predicted = await runAndRead(device, dispatches, head.predicted);
         const expected = { jakiro: ["y1", "y2"], "jakiro-star": ["branch_0", "branch_1"], eagle: ["y1"] }[
           head.config.kind
         ];
         // int8 rounds activations and weights: what is compared is the size of the whole error.
         for (const [list, output] of expected.entries()) {
-          const actual = values.subarray(list * count * hidden, (list + 1) * count * hidden);
-          check(actual, golden.get(output)!.values, count, quantize, output);
+          const values = Array.from({ length: count }, (_, row) => [
+            ...inputRow(quantize ? "int8-blocks" : "float32", hidden, predicted, list * count + row).values,
+          ]);
+          check(Float32Array.from(values.flat()), golden.get(output)!.values, count, quantize, output);
         }
         if (head.config.kind !== "jakiro-star") {
-          const logits = await runAndRead(device, dispatches, head.draftLogits);
           const wanted = golden.get("draft_logits")!.values;
-          check(logits.subarray(0, wanted.length), wanted, count, quantize, "draft logits");
+          const width = wanted.length / count;
+          const tiles = draftTiles(width);
+          const best = await runAndRead(device, dispatches, head.best);
+          const found = Array.from({ length: count * tiles }, (_, place) => {
+            const own = best.subarray(2 * place * branching, 2 * (place + 1) * branching);
+            return Array.from({ length: branching }, (_, i) => ({ key: own[2 * i]!, id: own[2 * i + 1]! }));
+          });
+          const logits = found.flat().map(({ key }) => orderedValue(key));
+          const golds = found.flatMap((entries, place) =>
+            entries.map(({ id }) => wanted[Math.floor(place / tiles) * width + id]!),
+          );
+          check(Float32Array.from(logits), Float32Array.from(golds), count, quantize, "draft logits");
         }
         device.destroy();
       });

@@ -84,8 +84,7 @@ describe("growTree on the GPU", () => {
         grown.map(() => Array.from({ length: nodes }, () => randomCandidates(random, branching))),
       );
       round.writeCandidates(lists.flat(2));
-      round.run(...round.dispatches.grow(forward, last));
-      const features = await rig.read(round.buffers.levels.featureRows);
+      round.run(round.dispatches.grow(forward, last));
       for (const [s, { place, reference, cpu }] of grown.entries()) {
         const own = lists.slice(0, branches).map((list) => list[s]!);
         reference.grow(own);
@@ -97,12 +96,14 @@ describe("growTree on the GPU", () => {
           device.frontier.map((node) => nameIn(device, node)),
           cpu.frontierNames,
         );
-        const rows = await round.rows(round.buffers.levels, s, branching);
-        assert.deepEqual(
-          rows.map(({ path: _, ...row }, i) => ({ ...row, featureRow: features[s * branching + i]! })),
-          reference.headRows(place, shape.sequences, nodes),
-        );
-        if (!last || !parallel) continue;
+        if (!last || !parallel) {
+          const rows = await round.rows(round.buffers.levels, s, branching);
+          assert.deepEqual(
+            rows.map(({ path: _, ...row }) => row),
+            reference.headRows(place, shape.sequences, nodes),
+          );
+          continue;
+        }
         reference.growParallel(lists[1]![s]!);
         cpu.growParallel(lists[1]![s]!);
       }
@@ -174,7 +175,7 @@ describe("growTree on the GPU", () => {
         return logs.at(-1)!.map((log, i) => [i, log] as const);
       });
       round.writeCandidates(rows);
-      round.run(...round.dispatches.grow(forward, forward === levels));
+      round.run(round.dispatches.grow(forward, forward === levels));
     }
     for (const [s, calibration] of calibrations.entries()) {
       const { nodes, frontier } = await round.tree(s);
@@ -203,12 +204,12 @@ describe("growTree on the GPU", () => {
     const round = await RoundTrial.create(rig.compiler, planOf(shape, { parallel: true }));
     round.start(0, startOf(0));
     round.writeCandidates([[[4, -1]]]);
-    round.run(...round.dispatches.grow(1, false));
+    round.run(round.dispatches.grow(1, false));
     assert.deepEqual((await round.tree(0)).frontier, [1, noNode, noNode]);
     assert.deepEqual((await round.rows(round.buffers.levels, 0, 3)).map(isPadding), [false, true, true]);
     const filler: Candidate[] = [[noToken, -1e30]];
     round.writeCandidates([[[5, -1]], filler, filler, [[6, -1]], filler, filler]);
-    round.run(...round.dispatches.grow(2, true));
+    round.run(round.dispatches.grow(2, true));
     const { nodes, size } = await round.tree(0);
     assert.equal(size, 1 + 3 + 9 + 9);
     const present = [...nodes.keys()].filter((node) => nodes[node]!.parent !== noNode);
@@ -224,7 +225,7 @@ describe("growTree on the GPU", () => {
     round.start(1, startOf(1));
     round.writeCandidates(Array.from({ length: 2 }, () => randomCandidates(randomSource(1), 3)));
     const before = await round.tree(0);
-    round.run(...round.dispatches.grow(1, false));
+    round.run(round.dispatches.grow(1, false));
     assert.equal((await rig.read(round.buffers.sequences))[30], finishedByHost);
     assert.deepEqual(await round.tree(0), before);
     assert.ok((await round.rows(round.buffers.levels, 0, 3)).every(isPadding));

@@ -129,7 +129,7 @@ describe("round on the GPU", () => {
             logits.set(parallel, ((sequences + s) * nodes + i) * vocabulary);
           }
         }
-        rig.write(round.inputs.draftLogits, logits);
+        round.writeDraftLogits(logits);
         round.run(...round.dispatches.level(forward, last));
       }
     }

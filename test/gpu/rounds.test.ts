@@ -3,12 +3,11 @@ import { join } from "node:path";
 import { featureSmoothing } from "../../src/engine/cpu/packTarget.ts";
 import { type DecodeResult, decode } from "../../src/engine/decoding/decoder.ts";
 import { decodeOnDevice } from "../../src/engine/decoding/deviceDecoder.ts";
-import { decodeBatch } from "../../src/engine/gpu/gpuBatch.ts";
-import { GpuDecodingSequence } from "../../src/engine/gpu/gpuDecodingSequence.ts";
-import { GpuHead } from "../../src/engine/gpu/gpuHead.ts";
-import { GpuRounds } from "../../src/engine/gpu/gpuRounds.ts";
+import { ladderOf } from "../../src/engine/decoding/ladder.ts";
+import type { TreeSizes } from "../../src/engine/decoding/strategy.ts";
+import { GpuDecoding } from "../../src/engine/gpu/gpuDecoding.ts";
+import type { GpuDecodingSequence } from "../../src/engine/gpu/gpuDecodingSequence.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
-import { headScratchSlots, type RoundShape } from "../../src/engine/gpu/roundLayout.ts";
 import { HeadFile } from "../../src/engine/model/headFile.ts";
 import type { HeadKind } from "../../src/engine/model/headKinds.ts";
 import { request, samplers, strategyOf } from "../engine/decoding.ts";
@@ -19,17 +18,18 @@ import { openTestDevice } from "./testDevice.ts";
 const capacity = 256;
 
 /** Wide enough for heads that know nothing to guess right now and then; each shape ends in another tile. */
-const shapes: Readonly<Record<HeadKind | "plain", RoundShape>> = {
-  plain: { sequences: 1, rows: 1, branching: 1, levels: 1, branches: 1 },
-  jakiro: { sequences: 1, rows: 24, branching: 12, levels: 3, branches: 1 },
-  "jakiro-star": { sequences: 1, rows: 16, branching: 8, levels: 2, branches: 2 },
-  eagle: { sequences: 1, rows: 14, branching: 8, levels: 2, branches: 1 },
+const sizes: Readonly<Record<HeadKind | "plain", TreeSizes>> = {
+  plain: {},
+  jakiro: { nodes: 24, branching: 12, depth: 3 },
+  "jakiro-star": { nodes: 16, branching: 8, depth: 2 },
+  eagle: { nodes: 14, branching: 8, depth: 2 },
 };
 
 describe("rounds on the device", function () {
   this.timeout(300_000);
   let scratch: ScratchTarget;
   let gpu: GpuTarget;
+  let decoding: GpuDecoding;
   /** Drafted tokens that became text, over all kinds of heads: they know nothing, so that a single kind may never be right. */
   let accepted = 0;
 
@@ -37,26 +37,21 @@ describe("rounds on the device", function () {
     scratch = await packTiny("tiny-qwen2", "int8");
     const options = { capacity, sequences: 6 };
     gpu = await GpuTarget.load(await openTestDevice(), scratch.checkpoint, scratch.target.packed, options);
+    const openHead = async (kind: HeadKind) => {
+      const path = writeRandomHead(join(scratch.folder, kind), scratch.checkpoint.config, { kind });
+      return HeadFile.open(path, scratch.checkpoint.config);
+    };
+    decoding = new GpuDecoding(gpu, openHead, featureSmoothing(scratch.target.packed));
   });
   after(async () => {
-    gpu.release();
+    await decoding.release();
+    await gpu.release();
     await scratch.release();
   });
 
-  async function headOf(kind: HeadKind, shape: RoundShape): Promise<GpuHead> {
-    const path = writeRandomHead(join(scratch.folder, kind), scratch.checkpoint.config, { kind });
-    const file = HeadFile.open(path, scratch.checkpoint.config);
-    const regionSlots = capacity + headScratchSlots(shape);
-    const options = { regionSlots, sequences: shape.sequences, outputs: shape.sequences * shape.branching };
-    return GpuHead.load(gpu.surroundings, file, featureSmoothing(scratch.target.packed), options);
-  }
-
-  async function sequenceOf(kind: HeadKind | "plain"): Promise<GpuDecodingSequence> {
-    const shape = shapes[kind];
-    const head = kind === "plain" ? undefined : await headOf(kind, shape);
-    const host = gpu.sequence();
-    const rounds = await GpuRounds.create(gpu, head, shape, [{ region: host.region, headRegion: 0 }]);
-    return new GpuDecodingSequence(rounds, 0, host, () => host.release());
+  function sequenceOf(kind: HeadKind | "plain"): Promise<GpuDecodingSequence> {
+    const head = kind === "plain" ? undefined : kind;
+    return decoding.open(head, ladderOf(kind, head, sizes[kind]));
   }
 
   it("decodes greedily what the host decodes plainly on the same device", async () => {
@@ -108,30 +103,6 @@ describe("rounds on the device", function () {
 
   it("accepted some of those drafts", () => {
     assert.ok(accepted > 0);
-  });
-
-  it("decodes a batch of five as five by themselves", async () => {
-    const { vocabulary } = scratch.checkpoint.config;
-    const shape: RoundShape = { sequences: 5, rows: 7, branching: 4, levels: 3, branches: 1 };
-    const head = await headOf("jakiro", shape);
-    const hosts = Array.from({ length: 5 }, () => gpu.sequence());
-    const places = hosts.map(({ region }, i) => ({ region, headRegion: head.options.regionSlots * i }));
-    const rounds = await GpuRounds.create(gpu, head, shape, places);
-    const sequences = hosts.map((host, i) => new GpuDecodingSequence(rounds, i, host));
-    const requests = places.map((_, i) =>
-      request(randomTokens([1, 33, 130, 2, 64][i]!, vocabulary, 70 + i), {
-        sampling: { ...samplers[i % samplers.length]!, seed: i },
-        maxTokens: [9, 3, 12, 1, 7][i]!,
-      }),
-    );
-    const results = await decodeBatch(rounds, sequences, requests);
-    for (const host of hosts) host.release();
-    const plain = await sequenceOf("plain");
-    for (const [i, result] of results.entries()) {
-      assert.deepEqual(result.tokens, (await decodeOnDevice(plain, requests[i]!)).tokens);
-      assert.equal(result.finishReason, "length");
-      assert.equal(sequences[i]!.tokens.length, requests[i]!.prompt.length + result.tokens.length - 1);
-    }
   });
 });
 

@@ -43,8 +43,8 @@ describe("kernels of rows", function () {
     ] as const) {
       it(`${name}, width ${width}: features and next input, as float32 and in int8 steps`, async () => {
         const input = inputs();
-        const exact = await plain.norm(input, gains, chosen, { keep: true });
-        const steps = await quantized.norm(input, gains, chosen, { keep: true });
+        const exact = await plain.norm(input, gains, chosen, { keep: "values" });
+        const steps = await quantized.norm(input, gains, chosen, { keep: "values" });
         assert.deepEqual(exact.features, steps.features);
         for (let row = 0; row < rows; row++) {
           const wanted = norm(input.subarray(row * width, (row + 1) * width), gains, chosen);
@@ -64,7 +64,7 @@ describe("kernels of rows", function () {
       const picks = [4, 0, 2, 4];
       for (const trials of [quantized, plain]) {
         const all = await trials.norm(input, gains, epsilon);
-        const kept = await trials.norm(input, gains, epsilon, { keep: true });
+        const kept = await trials.norm(input, gains, epsilon, { keep: "values" });
         const picked = await trials.norm(input, gains, epsilon, { picks });
         assert.deepEqual(kept.output, all.output);
         assert.ok(all.features.every((word) => word === poison));
@@ -77,10 +77,28 @@ describe("kernels of rows", function () {
     });
   }
 
+  for (const width of [32, 96, 576]) {
+    it(`norm, width ${width}: features as a draft head reads them, beside the same next input`, async () => {
+      const rows = 5;
+      const input = randomFloats(rows * width, width, 3);
+      input.fill(0, 2 * width, 3 * width);
+      const gains = randomFloats(2 * width, width + 1).map((value) => 1 + value / 2);
+      const { output, features } = await quantized.norm(input, gains, 1e-6, { keep: "head" });
+      assert.deepEqual(output, (await quantized.norm(input, gains, 1e-6)).output);
+      const exact = await plain.norm(input, gains, 1e-6, { keep: "head" });
+      for (let row = 0; row < rows; row++) {
+        const own = input.subarray(row * width, (row + 1) * width);
+        const wanted = norm(own, gains, 1e-6);
+        assert.ok(quantizationError("int8-blocks", features, row, wanted.next) <= 0.5 + 1e-3, `row ${row}`);
+        assertRelative(floats(exact.features).subarray(row * width, (row + 1) * width), wanted.features, `row ${row}`);
+      }
+    });
+  }
+
   it("norm: rows of zeros are zeros in any scale", async () => {
     const width = 36;
     const { output, features } = await quantized.norm(new Float32Array(width), randomFloats(2 * width, 1), 1e-6, {
-      keep: true,
+      keep: "values",
     });
     assert.ok(floats(features).every((value) => value === 0));
     assert.deepEqual([...output.subarray(0, 12)], Array(12).fill(0));

@@ -29,6 +29,7 @@ function ladder(kind: HeadKind): Ladder {
     rungs: [plainRung, chain(4), chain(12), tree(kind, 4, 1), tree(kind, 12, 3)],
     branching: 8,
     chain: 11,
+    sizes: {},
   };
 }
 
@@ -58,6 +59,10 @@ class Script implements RoundSource {
     this.underWay++;
     this.run.push(rung);
     return { rung, chain: isChain ? this.guess(this.emitted).slice(0, rung.rows - 1) : [] };
+  }
+
+  join(): void {
+    assert.fail("no other text is there");
   }
 
   settle({ rows, accepted }: Parameters<RoundSource["settle"]>[0]): void {

@@ -74,15 +74,36 @@ describe("the GPU's self-test", function () {
     assert.deepEqual(await wrongUnder(damage), ["chooseTokens"]);
   });
 
-  for (const [kernel, change] of Object.entries<Damage[string]>({
-    headInput: ["i - WIDTH] * factors", "WIDTH + WIDTH - 1u - i] * factors"],
-    "linearKeep int8-blocks": ["+ bias(column)", ""],
-    normRoute: ["gate[e] > gate[best]", "gate[e] < gate[best]"],
-    linearMix: ["(i % LISTS) * COUNT + row;", "(LISTS - 1u - i % LISTS) * COUNT + row;"],
-    draftTiles: ["own = vec2(keys[i], id)", "own = vec2(keys[i], thread)"],
-    draftTopK: ["largest + log(total)", "log(total)"],
-  })) {
-    it(`finds a draft that goes wrong in ${kernel}`, async () => {
+  for (const [part, kernel, ...change] of [
+    [
+      "embeddings",
+      "linearKeep int8-blocks",
+      "tokenOf(row) * halfBlocks + block) * quads",
+      "tokenOf(row) * halfBlocks + block) + quads",
+    ],
+    ["features", "linearKeep int8-blocks", "u32(rows[row].parent)", "row"],
+    ["steps of features", "linearKeep int8-blocks", "* FEATURE_SCALE", "* FEATURE_SCALE * 2.0"],
+    ["fc's bias", "linearKeep int8-blocks", "+ bias(column)", ""],
+    ["gates", "linearNormed int8", "value * gains[first + i]", "value * gains[i]"],
+    ["the norm's squares", "linearNormed int8", "fma(value, value, sum)", "fma(value, value, 2.0 * sum)"],
+    ["the experts' input", "linearGated experts int8-blocks", "* rowFactor(row)", ""],
+    ["routing", "linearMix", "gateOf(row, e) > gateOf(row, best)", "gateOf(row, e) < gateOf(row, best)"],
+    [
+      "lists",
+      "linearMix",
+      "(i % LISTS) * COUNT + row) * blockStride",
+      "(LISTS - 1u - i % LISTS) * COUNT + row) * blockStride",
+    ],
+    ["ids of tiles", "linearBest int8-blocks", "vec2(mine, column)", "vec2(mine, lane)"],
+    [
+      "masses of tiles",
+      "linearBest int8-blocks",
+      "vec2(orderedValue(largest[turn]), tileValue(row, 0u))",
+      "vec2(orderedValue(largest[turn]), 1.0)",
+    ],
+    ["sums over tiles", "draftTopK", "orderedValue(largest) + log(sums[0])", "log(sums[0])"],
+  ] as const) {
+    it(`finds a draft that goes wrong in ${kernel}: ${part}`, async () => {
       const check = headCheck(new DamagingCompiler(gpu.device, { [kernel]: change }), int8.config, true);
       assert.deepEqual(new Set((await check.run()).map(({ fault }) => fault)), new Set(["values"]));
     });

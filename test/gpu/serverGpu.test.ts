@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { CancellationTokenSource } from "vscode-jsonrpc/node";
+import { openCheckpoint } from "../../src/engine/model/open.ts";
 import { messages } from "../../src/protocol/messages.ts";
 import { scratchFolder } from "../engine/cliRun.ts";
 import { code, EngineFixture } from "../engine/engineClient.ts";
+import { writeRandomHead } from "../engine/randomHead.ts";
 import { tinyPath } from "../engine/scratchTarget.ts";
 import { softwareAdapter, useSoftwareAdapter } from "./testDevice.ts";
 
@@ -71,6 +74,46 @@ describe("the engine process on a GPU", function () {
     await client.rpc.sendNotification(messages.shutdown);
     assert.equal(await engine.ended, 0);
     assert.doesNotMatch(engine.stderr, /Unexpected|XDG_RUNTIME_DIR/);
+  });
+
+  it("decodes for two windows in the same rounds, and writes alternatives in as many as the longest takes", async () => {
+    const folder = engines.newRuntimeFolder();
+    await engines.start(folder).started();
+    const [first, second] = [await engines.enter(folder), await engines.enter(folder)];
+    const checkpoint = openCheckpoint(tinyPath("tiny-qwen2"));
+    const head = writeRandomHead(join(scratch.path, "head"), checkpoint.config, { kind: "jakiro" });
+    checkpoint.close();
+    await first.load(tinyPath("tiny-qwen2"), { device: "gpu", gpuAdapter: softwareAdapter, head });
+    const asked = [
+      { ...document, prefix: "a = ", maxTokens: 14 },
+      { ...document, prefix: "def g():\n    ", maxTokens: 14 },
+    ];
+    const ask = (i: number) => [first, second][i]!.complete(asked[i]!).answer;
+    // Each turn is a chunk of a prompt or a round; read prompts leave the rounds.
+    const turnsOf = async <Result>(work: () => Promise<Result>) => {
+      const before = (await first.turns()).typed;
+      const result = await work();
+      return { result, turns: (await first.turns()).typed - before };
+    };
+    for (const i of [0, 1]) await ask(i);
+    const alone = [await turnsOf(() => ask(0)), await turnsOf(() => ask(1))];
+    const together = await turnsOf(() => Promise.all([ask(0), ask(1)]));
+    assert.deepEqual(
+      together.result.map(({ texts }) => texts),
+      alone.map(({ result }) => result.texts),
+    );
+    const [one, two] = together.result.map(({ statistics }) => statistics.targetForwards) as [number, number];
+    assert.ok(together.turns < 0.75 * (one + two), `${together.turns} turns for ${one} and ${two} rounds`);
+
+    const several = await turnsOf(() => first.complete({ ...asked[0]!, alternatives: 3 }).answer);
+    assert.equal(several.result.texts[0], alone[0]!.result.texts[0]);
+    const { targetForwards } = several.result.statistics;
+    assert.ok(
+      several.turns < 0.75 * targetForwards,
+      `${several.turns} turns for ${targetForwards} rounds of each text`,
+    );
+    first.close();
+    second.close();
   });
 
   it("says why where the GPU was chosen and cannot be used, and takes the processor on auto", async () => {

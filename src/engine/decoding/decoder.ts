@@ -7,12 +7,18 @@ import { DecodingStatistics } from "./statistics.ts";
 import type { Strategy } from "./strategy.ts";
 import type { ForwardResult, LogitsMode, TargetSequence, TokenRows } from "./target.ts";
 
+/**
+ * Waits for the device; it may be used until the next call.
+ * @param company what shares a forward: all that wait with the same one are let in together
+ */
+export type Turn = (company?: object) => Promise<void>;
+
 /** A prompt to be read into the KV cache. */
 export interface PrefillRequest {
   readonly prompt: readonly number[];
   readonly signal?: AbortSignal;
   /** Awaited before every forward of the target and before every draft, for callers that share one device: the pause may be long. */
-  readonly turn?: () => Promise<void>;
+  readonly turn?: Turn;
   /** Rows of one prefill forward; fewer end sooner where others wait. */
   readonly prefillRows?: number;
   /** Prompt tokens processed so far, of those that were not cached. */
@@ -38,6 +44,8 @@ export interface DecodeRequest extends PrefillRequest {
   readonly onTokens?: (tokens: readonly number[]) => number | undefined;
   /** Called after every round; what it is given must be read at once. */
   readonly onRound?: (round: Round) => void;
+  /** Whether somebody looks at single rounds now: a device that times its rounds now and then times each of them. */
+  readonly watched?: () => boolean;
 }
 
 /** One round of draft, verify and accept. */

@@ -11,9 +11,10 @@ import {
   prefillRows,
   Writing,
 } from "./decoder.ts";
-import type { DeviceProposal, RoundSource } from "./deviceStrategy.ts";
+import type { RoundSource } from "./deviceStrategy.ts";
 import { Emission, firstOf } from "./emission.ts";
 import type { Ladder, Rung } from "./ladder.ts";
+import { type RoundTimes, splitRound } from "./roundTimes.ts";
 import type { TokenRows } from "./target.ts";
 
 /** What a round on a device did to a sequence. */
@@ -21,8 +22,22 @@ export interface DeviceRound {
   readonly rows: TokenRows;
   readonly accepted: AcceptedPath;
   readonly draftForwards: number;
+  /** Of this round or the last one that was timed, where the device tells them. */
+  readonly times?: RoundTimes;
   /** Set where the device ended the text. */
   readonly finishReason?: FinishReason;
+}
+
+/** A text that a sequence is to write. */
+export interface DeviceText {
+  /** The token after the committed ones. */
+  readonly root: number;
+  readonly request: DecodeRequest;
+  readonly tokenLimit: number;
+  /** Proposes the rounds while no other text takes part in them; without one they are the largest that there is. */
+  readonly source?: RoundSource | undefined;
+  /** Takes in what a round did, and says whether the text goes on. */
+  readonly take: (round: DeviceRound) => boolean;
 }
 
 /** A sequence on a device that drafts, verifies and accepts by itself (design.md section 4). */
@@ -41,28 +56,24 @@ export interface DeviceSequence {
   reusable(kept: number): number;
   /** Logits after `root`, the token behind the committed ones, which stays uncommitted. */
   firstLogits(root: number): Promise<Float32Array>;
-  /** Begins to decode at most `tokenLimit` tokens behind the committed ones; `root` is the token after them. */
-  start(root: number, request: DecodeRequest, tokenLimit: number): void;
-  /** Submits one more round; without a proposal, the largest that there is. A chain needs every round before it to have been read. */
-  submit(proposal?: DeviceProposal): Promise<void>;
-  /** What the oldest round that was not read yet did; undefined where the text had ended before. */
-  read(): Promise<DeviceRound | undefined>;
-  /** Ends decoding: rounds submitted from now on do nothing. */
-  end(): void;
+  /**
+   * Decodes behind the committed tokens by rounds that other sequences may take part in. Ends with the text, with the request's
+   * signal, or when `take` says of a round that it was the last.
+   */
+  decode(text: DeviceText): Promise<void>;
+  /** Another sequence that holds the same tokens, to be released by the caller; undefined where the device has no room for it. */
+  fork(): Promise<DeviceSequence | undefined>;
   /** Forgets all tokens and what acceptance has taught. */
   reset(): void;
   /** Gives the sequence's room on the device back. */
   release(): void;
 }
 
-/** Rounds that the device has been given at a time: the next is there before the host has read the last one. */
-export const roundsInFlight = 2;
-
 /**
  * Generates text by rounds of a device. Unlike `decode`, the prompt's last token is the first round's root, so that the device
  * chooses every token of the text.
  * @param writing what an earlier call with this request had written: it is gone on from there
- * @param strategy chooses the rounds; without one all are the largest that there is
+ * @param strategy proposes the rounds that the text has alone; without one they are the largest that there is
  */
 export async function decodeOnDevice(
   sequence: DeviceSequence,
@@ -70,7 +81,17 @@ export async function decodeOnDevice(
   writing = new Writing(),
   strategy?: RoundSource,
 ): Promise<DecodeResult> {
-  const { signal, turn } = request;
+  const write = await prepareOnDevice(sequence, request, writing, strategy);
+  return await write();
+}
+
+/** The part of `decodeOnDevice` that no other sequence can share: reads the prompt. What it returns does the rest, once. */
+export async function prepareOnDevice(
+  sequence: DeviceSequence,
+  request: DecodeRequest,
+  writing: Writing,
+  strategy?: RoundSource,
+): Promise<() => Promise<DecodeResult>> {
   const { tokens, statistics } = writing;
   const emission = new Emission(request, tokens);
   const isFirst = tokens.length === 0;
@@ -79,56 +100,44 @@ export async function decodeOnDevice(
   checkPrompt(sequence, prompt);
   const read = await readPrompt(sequence, { ...request, prompt });
   statistics.recordPrompt(read.milliseconds);
-  if (!read.done) return finish("cancelled");
+  if (!read.done) reason = "cancelled";
   const root = prompt.at(-1)!;
-  if (isFirst && request.candidates !== undefined) {
+  if (read.done && isFirst && request.candidates !== undefined) {
     writing.candidates = mostProbable(await sequence.firstLogits(root), request.candidates);
   }
-  if (reason !== undefined) return finish(reason);
 
-  sequence.start(root, request, request.maxTokens - tokens.length);
-  strategy?.start(prompt, request.known);
-  let submitted = 0;
-  let started = performance.now();
-  while (reason === undefined) {
-    for (; submitted < roundsInFlight; submitted++) {
-      await turn?.();
-      if (signal?.aborted) break;
-      const proposal = strategy?.propose();
-      if (strategy !== undefined && proposal === undefined) break;
-      await sequence.submit(proposal);
-    }
-    if (signal?.aborted) reason = "cancelled";
-    if (submitted === 0) break;
-    const round = await sequence.read();
-    submitted--;
-    if (round === undefined) break;
-    const now = performance.now();
-    const emitted = emission.emit(round.accepted.tokens);
-    const accepted = firstOf(round.accepted, emitted.count);
-    statistics.recordDraft(round.draftForwards, 0);
-    statistics.recordRound(round.rows, accepted, now - started);
-    request.onRound?.({ rows: round.rows, accepted, draftMs: 0, verifyMs: now - started });
-    started = now;
-    reason ??= emitted.reason ?? round.finishReason;
-    if (reason === undefined) strategy?.settle(round);
-  }
-  sequence.end();
-  for (; submitted > 0; submitted--) await sequence.read();
-  // Rounds that were under way, or tokens behind a stop, may have gone further than the text.
-  sequence.trim(request.prompt.length + tokens.length - 1);
-  return finish(reason ?? "cancelled");
-
-  function finish(finishReason: FinishReason): DecodeResult {
+  return async () => {
+    if (reason === undefined) await write();
     statistics.finish();
     const { candidates } = writing;
     return {
       tokens,
-      finishReason,
+      finishReason: reason ?? "cancelled",
       cachedTokens: read.kept,
       statistics,
       ...(candidates === undefined ? {} : { candidates }),
     };
+  };
+
+  async function write(): Promise<void> {
+    strategy?.start(prompt, request.known);
+    let started = performance.now();
+    const take = (round: DeviceRound) => {
+      const now = performance.now();
+      const emitted = emission.emit(round.accepted.tokens);
+      const accepted = firstOf(round.accepted, emitted.count);
+      const { draftMs, verifyMs } = splitRound(now - started, round);
+      statistics.recordDraft(round.draftForwards, draftMs);
+      statistics.recordRound(round.rows, accepted, verifyMs);
+      request.onRound?.({ rows: round.rows, accepted, draftMs, verifyMs });
+      started = now;
+      reason = emitted.reason ?? round.finishReason;
+      if (reason === undefined) strategy?.settle(round);
+      return reason === undefined;
+    };
+    await sequence.decode({ root, request, tokenLimit: request.maxTokens - tokens.length, source: strategy, take });
+    // Rounds that were under way, or tokens behind a stop, may have gone further than the text.
+    sequence.trim(request.prompt.length + tokens.length - 1);
   }
 }
 

@@ -13,7 +13,7 @@ export interface DeviceProposal {
 }
 
 /** What proposes the rounds of a text, and hears of them in order. */
-export type RoundSource = Pick<DeviceStrategy, "start" | "propose" | "settle">;
+export type RoundSource = Pick<DeviceStrategy, "start" | "propose" | "join" | "settle">;
 
 /** A proposal that was made and whose round was not settled yet. */
 interface Proposed {
@@ -21,6 +21,8 @@ interface Proposed {
   readonly chain: readonly KnownToken[];
   readonly at: number;
   readonly wasIdle: boolean;
+  /** Whether other texts took part. */
+  readonly isShared: boolean;
 }
 
 /** Tokens of the known text's continuation that may lie between the round under way and the one behind it. */
@@ -65,15 +67,21 @@ export class DeviceStrategy {
     const rung = this.chooser.choose(probabilities, underWay);
     if (rung === undefined) return undefined;
     const chain = rung.levels === 0 ? this.continuation.slice(0, rung.rows - 1) : [];
-    this.pending.push({ rung, chain, at: this.clock(), wasIdle: underWay === undefined });
+    this.pending.push({ rung, chain, at: this.clock(), wasIdle: underWay === undefined, isShared: false });
     return { rung, chain: chain.map(({ token }) => token) };
   }
 
-  /** What became of the oldest proposal. */
+  /** Told of a round that was submitted for several texts at once, in the place of a proposal. */
+  join({ rung }: DeviceProposal): void {
+    this.pending.push({ rung, chain: [], at: this.clock(), wasIdle: false, isShared: true });
+  }
+
+  /** What became of the oldest round that was proposed or joined. */
   settle({ rows, accepted }: DeviceRound): void {
-    const { rung, chain, at, wasIdle } = this.pending.shift()!;
+    const { rung, chain, at, wasIdle, isShared } = this.pending.shift()!;
     const now = this.clock();
-    this.chooser.settle({ rung, rows, accepted, wasIdle, milliseconds: now - Math.max(at, this.settledAt) });
+    const milliseconds = isShared ? undefined : now - Math.max(at, this.settledAt);
+    this.chooser.settle({ rung, rows, accepted, wasIdle, milliseconds });
     this.settledAt = now;
     if (this.lookup === undefined) return;
     if (chain.length > 0) {

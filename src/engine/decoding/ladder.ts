@@ -20,6 +20,8 @@ export interface Ladder {
   readonly branching: number;
   /** Most tokens of a chain of known text; 0 for none. */
   readonly chain: number;
+  /** Sizes that a user fixed: they hold for rounds that several texts share, too. */
+  readonly sizes: TreeSizes;
 }
 
 /** The round that drafts nothing. */
@@ -68,5 +70,6 @@ export function ladderOf(method: Method, head: HeadKind | undefined, sizes: Tree
     ],
     branching: branching ?? (nodes === undefined ? usualBranching : usualShape(nodes).branching),
     chain: Math.max(0, ...chains.map((rows) => rows - 1)),
+    sizes,
   };
 }

@@ -16,8 +16,8 @@ export interface RungOutcome {
   readonly rung: Rung;
   readonly rows: TokenRows;
   readonly accepted: AcceptedPath;
-  /** From the end of the round before it, or from its submission where the device was idle. */
-  readonly milliseconds: number;
+  /** From the end of the round before it, or from its submission where the device was idle; undefined where other texts shared it. */
+  readonly milliseconds: number | undefined;
   /** Whether the device was idle when it was submitted. */
   readonly wasIdle: boolean;
 }
@@ -68,18 +68,11 @@ export class RungChooser {
 
   /** To be told of every round, in order. */
   settle({ rung, rows, accepted, milliseconds, wasIdle }: RungOutcome): void {
-    const { cost } = this;
     const expected = this.milliseconds(rung);
-    if (wasIdle) {
-      cost.observeOverhead(Math.max(0, milliseconds - expected));
-    } else {
-      const ratio = milliseconds / expected;
-      for (let level = 0; level < rung.draftForwards; level++) cost.observeDraft(level, cost.draftMs(level) * ratio);
-      cost.observeVerify(rung.rows, cost.verifyMs(rung.rows) * ratio);
-    }
+    if (milliseconds !== undefined) this.observeCosts(rung, milliseconds, wasIdle);
     if (rung.levels === 0) return;
     const tokens = accepted.tokens.length;
-    this.gate.record(tokens, wasIdle ? expected : milliseconds);
+    this.gate.record(tokens, wasIdle ? expected : (milliseconds ?? expected));
     this.promised = this.promised * roundDecay + this.modelled(rung);
     this.yielded = this.yielded * roundDecay + tokens - 1;
     for (const [depth, row] of accepted.path.entries()) {
@@ -87,6 +80,18 @@ export class RungChooser {
       if (child < 0) break;
       this.levels.observe(depth + 1, rows.tokens[child] === accepted.tokens[depth]);
     }
+  }
+
+  private observeCosts(rung: Rung, milliseconds: number, wasIdle: boolean): void {
+    const { cost } = this;
+    const expected = this.milliseconds(rung);
+    if (wasIdle) {
+      cost.observeOverhead(Math.max(0, milliseconds - expected));
+      return;
+    }
+    const ratio = milliseconds / expected;
+    for (let level = 0; level < rung.draftForwards; level++) cost.observeDraft(level, cost.draftMs(level) * ratio);
+    cost.observeVerify(rung.rows, cost.verifyMs(rung.rows) * ratio);
   }
 
   private get plainRate(): number {

@@ -11,6 +11,8 @@ export interface GpuDevice {
   readonly driver: string;
   readonly software: boolean;
   readonly abilities: DeviceAbilities;
+  /** Lanes that every subgroup has, a power of two; 0 where kernels are to use none. One choice for all that runs on the device. */
+  readonly lanes: number;
 }
 
 const wantedFeatures = ["shader-f16", "subgroups", "timestamp-query"] as const satisfies readonly GPUFeatureName[];
@@ -34,7 +36,8 @@ export async function openDevice(named: AdapterName): Promise<GpuDevice> {
   const device = await opened(name, adapter.requestDevice({ requiredFeatures, requiredLimits }));
   const { vendor, architecture, description } = adapter.info;
   const driver = [vendor, architecture, description].join(" ");
-  return { device, name, driver, software, abilities: abilitiesOf(device.features) };
+  const abilities = abilitiesOf(device.features);
+  return { device, name, driver, software, abilities, lanes: abilities.subgroups ? lanesOf(adapter.info) : 0 };
 }
 
 export async function requestAdapter(named: AdapterName): Promise<GPUAdapter> {
@@ -56,6 +59,11 @@ export function abilitiesOf(features: GPUSupportedFeatures): DeviceAbilities {
     subgroups: features.has("subgroups"),
     timestamps: features.has("timestamp-query"),
   };
+}
+
+/** A single lane adds nothing up. */
+function lanesOf({ subgroupMinSize: lanes = 0 }: GPUAdapterInfo): number {
+  return lanes > 1 && Number.isInteger(Math.log2(lanes)) ? lanes : 0;
 }
 
 async function opened<Value>(name: string, opening: Promise<Value>): Promise<Value> {

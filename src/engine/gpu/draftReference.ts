@@ -15,3 +15,56 @@ export function draftTopK(logits: Float32Array, count: number, targets: Uint32Ar
     logProbabilities: best.map((id) => logits[id]! - largest - Math.log(total)),
   };
 }
+
+/** Columns of kernels/linearBest.wgsl's tiles. */
+export const tileColumns = 64;
+
+/** The `count` best draft ids of each tile of a row of logits, -1 where it has fewer numbers, and the tile's part of the softmax. */
+export function bestOfTiles(
+  logits: Float32Array,
+  count: number,
+): { readonly ids: number[]; readonly largest: number; readonly sum: number }[] {
+  return Array.from({ length: Math.ceil(logits.length / tileColumns) }, (_, tile) => {
+    const first = tile * tileColumns;
+    const ids = Array.from(logits.subarray(first, first + tileColumns).keys(), (lane) => first + lane);
+    const numbers = ids.filter((id) => !Number.isNaN(logits[id]));
+    numbers.sort((a, b) => (logits[a] === logits[b] ? a - b : logits[b]! - logits[a]!));
+    const largest = logits[numbers[0] ?? 0]!;
+    if (!(largest > Number.NEGATIVE_INFINITY)) return { ids: filled(numbers, count), largest: -3e38, sum: 0 };
+    const sum = numbers.reduce((total, id) => total + Math.exp(logits[id]! - largest), 0);
+    return { ids: filled(numbers, count), largest, sum };
+  });
+}
+
+function filled(ids: readonly number[], count: number): number[] {
+  return Array.from({ length: count }, (_, i) => ids[i] ?? -1);
+}
+
+/** Larger floats have larger keys, zeros the same one (kernels/order.wgsl). */
+export function orderKey(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value + 0).buffer)[0]!;
+  return (bits >= 2 ** 31 ? ~bits : bits | 0x80000000) >>> 0;
+}
+
+/** What kernels/linearBest.wgsl leaves of rows of logits: the words of `best` and of `masses`. */
+export function encodeTiles(
+  logits: Float32Array,
+  vocabulary: number,
+  count: number,
+): { readonly best: Uint32Array; readonly masses: Float32Array } {
+  const rows = Array.from({ length: logits.length / vocabulary }, (_, row) =>
+    logits.subarray(row * vocabulary, (row + 1) * vocabulary),
+  );
+  const tiles = rows.flatMap((row) => bestOfTiles(row, count).map((tile) => ({ row, ...tile })));
+  const entry = (row: Float32Array, id: number) => (id < 0 ? [0, 0] : [orderKey(row[id]!), id]);
+  return {
+    best: Uint32Array.from(tiles.flatMap(({ row, ids }) => ids.flatMap((id) => entry(row, id)))),
+    masses: Float32Array.from(tiles.flatMap(({ largest, sum }) => [largest, sum])),
+  };
+}
+
+/** The float that an order key stands for. */
+export function orderedValue(key: number): number {
+  const bits = key >= 2 ** 31 ? key & 0x7fffffff : ~key;
+  return new Float32Array(Uint32Array.of(bits).buffer)[0]!;
+}

@@ -1,7 +1,13 @@
 import type { ModelConfig } from "../model/checkpoint.ts";
 import type { Scratch } from "./forwardBuffers.ts";
 import { bind, type Dispatch, type Kernel } from "./kernels.ts";
-import { attentionBlock, blocksFormat, type ForwardKernels, type LinearShape } from "./targetKernels.ts";
+import {
+  attentionBlock,
+  blocksFormat,
+  type FeatureFormat,
+  type ForwardKernels,
+  type LinearShape,
+} from "./targetKernels.ts";
 import type { GpuWeights } from "./targetWeights.ts";
 import type { GpuMatrix } from "./weightUpload.ts";
 
@@ -16,14 +22,15 @@ export interface ForwardPlan {
   readonly picked: boolean;
   /** "none" ends with the features. */
   readonly mode: "none" | "logits";
-  /** Where the rows' features go, [rows, hidden] float32; `scratch.features` where the host reads them. */
+  /** Where the rows' features go; `scratch.features` where the host reads them. */
   readonly features: GPUBuffer;
+  readonly featureFormat: FeatureFormat;
   /** Positions of the longest sequence, the rows' own included. */
   readonly longest: number;
 }
 
 /** What decides which kernels run over which buffers: forwards that share it differ in numbers of workgroups alone. */
-interface Outline extends Pick<ForwardPlan, "rows" | "paths" | "features" | "picked"> {
+interface Outline extends Pick<ForwardPlan, "rows" | "paths" | "features" | "featureFormat" | "picked"> {
   readonly tile: number;
   /** Tile of the LM head; 0 where there are no logits. */
   readonly outputTile: number;
@@ -65,11 +72,12 @@ export class ForwardPrograms {
 
   constructor(private readonly parts: ForwardParts) {}
 
-  async plan({ rows, paths, features, count, outputs, picked, mode, longest }: ForwardPlan): Promise<Dispatch[]> {
+  async plan(forward: ForwardPlan): Promise<Dispatch[]> {
+    const { rows, paths, features, featureFormat, count, outputs, picked, mode, longest } = forward;
     const { kernels } = this.parts;
     const { tile, count: tiles } = kernels.tiling(count);
     const { tile: outputTile, count: outputTiles } = mode === "none" ? noTiles : kernels.tiling(outputs);
-    const steps = await this.stepsOf({ rows, paths, features, picked, tile, outputTile });
+    const steps = await this.stepsOf({ rows, paths, features, featureFormat, picked, tile, outputTile });
     const sizes = { rows: count, tiles, blocks: Math.ceil(longest / attentionBlock), outputs, outputTiles };
     return steps.map(({ kernel, bindings, workgroups }) => ({ kernel, bindings, workgroups: workgroups(sizes) }));
   }
@@ -88,7 +96,8 @@ export class ForwardPrograms {
     return program.steps;
   }
 
-  private async build({ rows, paths, features, picked, tile, outputTile }: Outline): Promise<readonly Step[]> {
+  private async build(outline: Outline): Promise<readonly Step[]> {
+    const { rows, paths, features, featureFormat, picked, tile, outputTile } = outline;
     const { device, config, kernels, weights, scratch, cache, rotary } = this.parts;
     const { hidden, heads, kvHeads, rmsEpsilon } = config;
     const { table, scales, blocks } = weights.embedding;
@@ -129,7 +138,7 @@ export class ForwardPrograms {
       linear(layer.down, { ...shapeOf(layer.down), format: blocksFormat(layer.down.format) }, scratch.gated);
     }
     const last = [scratch.hidden, weights.outputNorm, scratch.picks, scratch.input, features];
-    add(kernels.norm(hidden, rmsEpsilon, { keep: true }), last, perRow);
+    add(kernels.norm(hidden, rmsEpsilon, { keep: featureFormat }), last, perRow);
     if (outputTile === 0) return await Promise.all(steps);
     // Rows that need logits are normalized once more, side by side.
     if (picked) add(kernels.norm(hidden, rmsEpsilon, { pick: true }), last, ({ outputs }) => [outputs]);
@@ -150,6 +159,7 @@ function isSame(a: Outline, b: Outline): boolean {
     a.rows === b.rows &&
     a.paths === b.paths &&
     a.features === b.features &&
+    a.featureFormat === b.featureFormat &&
     a.picked === b.picked &&
     a.tile === b.tile &&
     a.outputTile === b.outputTile

@@ -1,109 +1,203 @@
-import type { DeviceDecoding, DeviceSequence } from "../decoding/deviceDecoder.ts";
-import type { Ladder, Rung } from "../decoding/ladder.ts";
+import type { DeviceDecoding } from "../decoding/deviceDecoder.ts";
+import type { Ladder } from "../decoding/ladder.ts";
 import type { HeadFile } from "../model/headFile.ts";
 import type { HeadKind } from "../model/headKinds.ts";
+import { copySlots } from "./copySlots.ts";
 import { mostOutputs } from "./forwardBuffers.ts";
+import { deepestTree, GpuBatch } from "./gpuBatch.ts";
 import { GpuDecodingSequence } from "./gpuDecodingSequence.ts";
-import { GpuHead } from "./gpuHead.ts";
-import { GpuRounds } from "./gpuRounds.ts";
+import { featureWords, GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
-import { headScratchSlots, mostBranching, type RoundShape } from "./roundLayout.ts";
+import { PromptReader } from "./promptReader.ts";
+import { headScratchSlots, mostBranching } from "./roundLayout.ts";
+import { storage } from "./storage.ts";
 
-/** A head on the device with its free KV regions. */
-interface PlacedHead {
-  readonly head: GpuHead;
+/** What drafts, if anything does, with its free KV regions and what reads prompts for it. */
+interface Drafting {
+  readonly head: GpuHead | undefined;
   readonly freeRegions: number[];
-  /** What drafting costs, once it was measured. */
-  draftCosts?: readonly number[];
+  readonly reader: PromptReader;
+  /** By ladder: sequences with the same one share rounds. */
+  readonly batches: Map<string, GpuBatch[]>;
+  /** What drafting costs, once somebody has begun to measure it. */
+  draftCosts?: Promise<readonly number[]>;
 }
-
-/** Levels of the deepest tree that a head's regions have room for. */
-const deepestTree = 16;
 
 /** What decodes on the device by itself: opens sequences whose rounds run there from the draft to the accepted tokens. */
 export class GpuDecoding implements DeviceDecoding {
-  private readonly heads = new Map<HeadKind, Promise<PlacedHead>>();
+  private readonly drafting = new Map<HeadKind | undefined, Promise<Drafting>>();
+  private forks = 0;
 
   /**
    * @param openHead the head of a kind, for this target; rejects with JakiroError("model") where there is none
    * @param featureSmoothing divisors of the target's features; undefined for float32 weights
+   * @param mostForks of the target's sequences, those that forks may have at a time
    */
   constructor(
     private readonly target: GpuTarget,
     private readonly openHead: (kind: HeadKind) => Promise<HeadFile>,
     private readonly featureSmoothing: Float32Array | undefined,
+    private readonly mostForks = 0,
   ) {}
 
-  async open(kind: HeadKind | undefined, ladder: Ladder): Promise<DeviceSequence> {
-    const placed = kind === undefined ? undefined : await this.placedHead(kind);
-    const rungs = ladder.rungs.map(clamped);
-    const host = this.target.sequence();
-    const headRegion = placed?.freeRegions.pop() ?? 0;
+  open(kind: HeadKind | undefined, ladder: Ladder): Promise<GpuDecodingSequence> {
+    return this.openSequence(kind, ladder);
+  }
+
+  async release(): Promise<void> {
+    for (const drafting of this.drafting.values()) {
+      const { head, reader, batches } = await drafting;
+      await Promise.all([...batches.values()].flat().map((batch) => batch.release()));
+      reader.release();
+      head?.release();
+    }
+    this.drafting.clear();
+  }
+
+  private async openSequence(
+    kind: HeadKind | undefined,
+    ladder: Ladder,
+    onRelease: () => void = () => undefined,
+  ): Promise<GpuDecodingSequence> {
+    const { target } = this;
+    const drafting = await this.draftingWith(kind);
+    const host = target.sequence();
+    const headRegion = drafting.freeRegions.pop()!;
+    const feature = storage(
+      target.gpu.device,
+      "last feature of a prompt",
+      featureWords(target.config.hidden, target.kernels.quantize),
+    );
     const giveBack = () => {
       host.release();
-      placed?.freeRegions.push(headRegion);
+      drafting.freeRegions.push(headRegion);
+      feature.destroy();
     };
-    let rounds: GpuRounds | undefined;
     try {
-      const place = { region: host.region, headRegion };
-      rounds = await GpuRounds.create(this.target, placed?.head, shapeOf(kind, ladder, rungs), [place]);
-      await rounds.prepare(rungs);
-      if (placed !== undefined) placed.draftCosts ??= await rounds.measureDraft();
-      const opened = rounds;
-      const release = () => {
-        opened.release();
-        giveBack();
-      };
-      return new GpuDecodingSequence(opened, 0, host, release, rungs, placed?.draftCosts);
+      const { batch, draftCosts, leave } = await this.enterBatch(drafting, ladder);
+      return new GpuDecodingSequence({
+        scheduler: batch.scheduler,
+        rungs: batch.rungs,
+        draftCosts,
+        reader: drafting.reader,
+        host,
+        headRegion,
+        feature,
+        fork: (from) => this.fork(from, drafting, kind, ladder),
+        giveBack() {
+          leave();
+          giveBack();
+          onRelease();
+        },
+      });
     } catch (error) {
-      rounds?.release();
       giveBack();
       throw error;
     }
   }
 
-  async release(): Promise<void> {
-    for (const placed of this.heads.values()) (await placed).head.release();
-    this.heads.clear();
+  private async enterBatch(drafting: Drafting, ladder: Ladder) {
+    const { batches, head } = drafting;
+    const key = JSON.stringify(ladder);
+    const alike = batches.get(key) ?? [];
+    batches.set(key, alike);
+    let batch = alike.find(({ hasRoom }) => hasRoom);
+    if (batch === undefined) {
+      batch = new GpuBatch(this.target, head, ladder);
+      alike.push(batch);
+    }
+    const own = batch;
+    const dropEmpty = () => {
+      if (!own.isEmpty) return;
+      alike.splice(alike.indexOf(own), 1);
+      void own.release();
+    };
+    try {
+      await own.enter();
+    } catch (error) {
+      dropEmpty();
+      throw error;
+    }
+    const leave = () => {
+      own.leave();
+      dropEmpty();
+    };
+    try {
+      return { batch: own, draftCosts: await this.draftCostsOf(drafting, own), leave };
+    } catch (error) {
+      leave();
+      throw error;
+    }
   }
 
-  private placedHead(kind: HeadKind): Promise<PlacedHead> {
-    const known = this.heads.get(kind);
+  /** Measured in the first batch of a head, before any of its sequences is there to be disturbed. */
+  private async draftCostsOf(drafting: Drafting, batch: GpuBatch): Promise<readonly number[]> {
+    if (drafting.head === undefined) return [];
+    drafting.draftCosts ??= batch.measureDraft();
+    return await drafting.draftCosts;
+  }
+
+  private async fork(
+    from: GpuDecodingSequence,
+    drafting: Drafting,
+    kind: HeadKind | undefined,
+    ladder: Ladder,
+  ): Promise<GpuDecodingSequence | undefined> {
+    if (this.forks >= this.mostForks) return undefined;
+    this.forks++;
+    const endFork = () => {
+      this.forks--;
+    };
+    const fork = await this.openSequence(kind, ladder, endFork).catch((error: unknown) => {
+      endFork();
+      throw error;
+    });
+    try {
+      await this.copyKeys(drafting.head, from, fork);
+    } catch (error) {
+      fork.release();
+      throw error;
+    }
+    fork.adopt(from.tokens);
+    return fork;
+  }
+
+  private copyKeys(head: GpuHead | undefined, from: GpuDecodingSequence, to: GpuDecodingSequence): Promise<void> {
+    const { target } = this;
+    const cache = {
+      buffer: target.cache,
+      planes: 2 * target.config.layers,
+      slots: target.slots,
+      width: target.cacheWords,
+    };
+    const { length } = from.tokens;
+    return target.exclusively(async () => {
+      const { device } = target.gpu;
+      copySlots(device, cache, from.regions.region, to.regions.region, length);
+      if (head !== undefined) copySlots(device, head.keys, from.regions.headRegion, to.regions.headRegion, length);
+    });
+  }
+
+  private draftingWith(kind: HeadKind | undefined): Promise<Drafting> {
+    const known = this.drafting.get(kind);
     if (known !== undefined) return known;
     const loading = this.load(kind);
-    this.heads.set(kind, loading);
-    loading.catch(() => this.heads.delete(kind));
+    this.drafting.set(kind, loading);
+    loading.catch(() => this.drafting.delete(kind));
     return loading;
   }
 
-  private async load(kind: HeadKind): Promise<PlacedHead> {
-    const { capacity, sequences } = this.target.options;
+  private async load(kind: HeadKind | undefined): Promise<Drafting> {
+    const { target } = this;
+    const { capacity, sequences } = target.options;
     const widest = { sequences: 1, rows: 1, branching: mostBranching, levels: deepestTree, branches: 1 } as const;
     const regionSlots = capacity + headScratchSlots(widest);
-    const options = { regionSlots, sequences, outputs: mostBranching };
-    const head = await GpuHead.load(
-      this.target.surroundings,
-      await this.openHead(kind),
-      this.featureSmoothing,
-      options,
-    );
-    return { head, freeRegions: Array.from({ length: sequences }, (_, i) => i * regionSlots).reverse() };
+    const options = { regionSlots, sequences, outputs: mostOutputs };
+    const head =
+      kind === undefined
+        ? undefined
+        : await GpuHead.load(target.surroundings, await this.openHead(kind), this.featureSmoothing, options);
+    const freeRegions = Array.from({ length: sequences }, (_, i) => i * regionSlots).reverse();
+    return { head, freeRegions, reader: new PromptReader(target, head), batches: new Map() };
   }
-}
-
-/** As much of a rung as sequences have room for; of its forwards, the last one may draft two levels. */
-function clamped({ rows, levels, draftForwards }: Rung): Rung {
-  const fewer = Math.max(0, levels - deepestTree);
-  return { rows: Math.min(rows, mostOutputs), levels: levels - fewer, draftForwards: draftForwards - fewer };
-}
-
-function shapeOf(kind: HeadKind | undefined, { branching, chain }: Ladder, rungs: readonly Rung[]): RoundShape {
-  return {
-    sequences: 1,
-    rows: Math.max(...rungs.map(({ rows }) => rows)),
-    branching: kind === undefined ? 1 : Math.min(branching, mostBranching),
-    levels: Math.max(1, ...rungs.map(({ levels }) => levels)),
-    branches: kind === "jakiro-star" ? 2 : 1,
-    chain,
-  };
 }

@@ -1,97 +1,132 @@
 import { Calibration } from "../decoding/calibration.ts";
 import type { DecodeRequest } from "../decoding/decoder.ts";
-import type { DeviceRound, DeviceSequence } from "../decoding/deviceDecoder.ts";
+import type { DeviceRound, DeviceSequence, DeviceText } from "../decoding/deviceDecoder.ts";
 import type { DeviceProposal } from "../decoding/deviceStrategy.ts";
-import { longestPath, type Rung } from "../decoding/ladder.ts";
-import type { GpuRounds } from "./gpuRounds.ts";
+import type { Rung } from "../decoding/ladder.ts";
+import type { RoundsScheduler } from "../decoding/roundsScheduler.ts";
+import type { RoundTimes } from "../decoding/roundTimes.ts";
 import type { GpuSequence } from "./gpuSequence.ts";
-import { pathLength, type RoundOutcome } from "./roundLayout.ts";
+import type { PromptReader, Regions } from "./promptReader.ts";
+import type { RoundOutcome, RoundShape, SequenceStart } from "./roundLayout.ts";
+
+/** What one round did to one of its sequences. */
+export interface SeatedOutcome extends RoundOutcome {
+  readonly rung: Rung;
+  readonly times: RoundTimes | undefined;
+}
+
+/** What a sequence has on the device, and how it gets more. */
+export interface SequenceParts {
+  readonly scheduler: RoundsScheduler<GpuDecodingSequence, SeatedOutcome, DeviceProposal>;
+  readonly rungs: readonly Rung[];
+  readonly draftCosts: readonly number[];
+  readonly reader: PromptReader;
+  /** The target's KV region as the host sees it: it keeps count of the committed tokens. */
+  readonly host: GpuSequence;
+  readonly headRegion: number;
+  /** Of the last token that the reader has read, as the head reads it. */
+  readonly feature: GPUBuffer;
+  readonly fork: (from: GpuDecodingSequence) => Promise<GpuDecodingSequence | undefined>;
+  readonly giveBack: () => void;
+}
 
 /** One sequence that decodes by rounds on the GPU. */
 export class GpuDecodingSequence implements DeviceSequence {
   private readonly calibration = new Calibration();
-  /** Rounds submitted and not yet read. */
-  private readonly pending: { readonly round: number; readonly rung: Rung }[] = [];
-  private root = 0;
+  private text: { readonly request: DecodeRequest; root: number; tokensLeft: number } | undefined;
+  /** Committed tokens whose keys the next round's first forward of the head is to make. */
+  private withoutHeadKeys = 0;
 
-  constructor(
-    private readonly rounds: GpuRounds,
-    /** Place in the batch. */
-    private readonly place: number,
-    /** The same KV region as the host sees it: it keeps count of the committed tokens. */
-    private readonly host: GpuSequence,
-    private readonly giveBack: () => void = () => undefined,
-    readonly rungs: readonly Rung[] = [rounds.fullest],
-    readonly draftCosts: readonly number[] = [],
-  ) {}
+  constructor(private readonly parts: SequenceParts) {}
 
   get capacity(): number {
-    return this.host.capacity;
+    return this.parts.host.capacity;
   }
 
   get tokens(): readonly number[] {
-    return this.host.tokens;
+    return this.parts.host.tokens;
+  }
+
+  get rungs(): readonly Rung[] {
+    return this.parts.rungs;
+  }
+
+  get draftCosts(): readonly number[] {
+    return this.parts.draftCosts;
+  }
+
+  get regions(): Regions {
+    const { host, headRegion } = this.parts;
+    return { region: host.region, headRegion };
+  }
+
+  /** For `GpuRounds.start` and `GpuRounds.calibrate`. */
+  get offsets(): Float32Array {
+    return this.calibration.headOffsets();
+  }
+
+  /** Whether somebody looks at the rounds of the text that is being written. */
+  get isWatched(): boolean {
+    return this.text?.request.watched?.() ?? false;
+  }
+
+  get feature(): GPUBuffer {
+    return this.parts.feature;
   }
 
   trim(length: number): void {
-    this.host.trim(length);
+    this.parts.host.trim(length);
   }
 
   reusable(kept: number): number {
-    return this.rounds.head === undefined ? kept : Math.max(0, kept - 1);
+    return this.parts.reader.head === undefined ? kept : Math.max(0, kept - 1);
   }
 
   async extend(tokens: readonly number[], next: number): Promise<void> {
-    await this.rounds.prefill(this.place, this.tokens.length, [...tokens, next]);
-    this.host.adopt(tokens);
+    const { reader, feature, host } = this.parts;
+    await reader.read(this.regions, this.tokens.length, [...tokens, next], feature);
+    host.adopt(tokens);
   }
 
-  start(root: number, { sampling, endTokens }: DecodeRequest, tokenLimit: number): void {
-    this.root = root;
-    const { capacity } = this;
-    const { rows: nodes } = this.rounds.shape;
-    const length = this.tokens.length;
-    const start = { capacity, nodes, tokenLimit, sampling, endTokens, length, root };
-    this.rounds.start(this.place, start, this.calibration.headOffsets());
+  decode({ root, request, tokenLimit, source, take }: DeviceText): Promise<void> {
+    this.text = { request, root, tokensLeft: tokenLimit };
+    this.withoutHeadKeys = 0;
+    const { signal, turn } = request;
+    const settle = (outcome: SeatedOutcome) => take(this.settle(outcome));
+    return this.parts.scheduler.decode({ text: this, source, signal, turn, take: settle });
   }
 
-  /** Positions that the next of `underWay` + 1 rounds may reach, tree included: each may commit a whole path. */
-  reach(underWay: number): number {
-    const path = pathLength(this.rounds.shape);
-    return Math.min(this.tokens.length + (underWay + 2) * path, this.capacity + path);
+  /** The token behind the committed ones of the text that is being written. */
+  get root(): number {
+    return this.text!.root;
   }
 
-  async submit({ rung, chain }: DeviceProposal = { rung: this.rounds.fullest, chain: [] }): Promise<void> {
-    const reached = this.pending.reduce((sum, { rung }) => sum + longestPath(rung), this.tokens.length);
-    // The head looks one position further than the rows that are verified.
-    const longest = Math.min(reached + longestPath(rung) + 1, this.capacity + pathLength(this.rounds.shape));
-    this.pending.push({ round: await this.rounds.submit(longest, rung, [this.root, ...chain]), rung });
-  }
-
-  async read(): Promise<DeviceRound | undefined> {
-    const { round, rung } = this.pending.shift()!;
-    return this.settle(await this.rounds.read(round), rung);
-  }
-
-  /** What a round of the whole batch did to this sequence; undefined where its text had ended before. */
-  settle(
-    outcomes: readonly (RoundOutcome | undefined)[],
-    { levels, draftForwards }: Rung = this.rounds.fullest,
-  ): DeviceRound | undefined {
-    const outcome = outcomes[this.place];
-    if (outcome === undefined) return undefined;
-    const { rows, accepted, claims, finishReason } = outcome;
-    this.host.adopt([this.root, ...accepted.tokens.slice(0, -1)]);
-    this.root = accepted.tokens.at(-1)!;
-    if (levels > 0) {
-      this.calibration.settleClaims(rows, accepted, claims);
-      this.rounds.calibrate(this.place, this.calibration.headOffsets());
+  /** Where its text stands, as rounds that it has not taken part in yet must be told. */
+  async standing(shape: RoundShape): Promise<SequenceStart> {
+    const { reader, feature } = this.parts;
+    const { request, root, tokensLeft: tokenLimit } = this.text!;
+    const { sampling, endTokens } = request;
+    if (reader.head !== undefined && this.withoutHeadKeys > 0) {
+      const first = this.tokens.length - this.withoutHeadKeys;
+      await reader.read(this.regions, first, [...this.tokens.slice(first), root], feature);
+      this.withoutHeadKeys = 0;
     }
-    return { rows, accepted, draftForwards, ...(finishReason === undefined ? {} : { finishReason }) };
+    const { capacity, regions } = this;
+    const { length } = this.tokens;
+    return { ...regions, capacity, nodes: shape.rows, tokenLimit, sampling, endTokens, length, root };
   }
 
   async firstLogits(root: number): Promise<Float32Array> {
-    return (await this.host.forward({ tokens: [root], parents: [-1] }, "logits")).logits!;
+    return (await this.parts.host.forward({ tokens: [root], parents: [-1] }, "logits")).logits!;
+  }
+
+  fork(): Promise<GpuDecodingSequence | undefined> {
+    return this.parts.fork(this);
+  }
+
+  /** Counts tokens as committed whose keys were copied from elsewhere. */
+  adopt(tokens: readonly number[]): void {
+    this.parts.host.adopt(tokens);
   }
 
   reset(): void {
@@ -100,10 +135,23 @@ export class GpuDecodingSequence implements DeviceSequence {
   }
 
   release(): void {
-    this.giveBack();
+    this.parts.giveBack();
   }
 
-  end(): void {
-    this.rounds.end(this.place);
+  private settle(outcome: SeatedOutcome): DeviceRound {
+    const { rows, accepted, claims, finishReason, rung, times } = outcome;
+    const text = this.text!;
+    this.parts.host.adopt([text.root, ...accepted.tokens.slice(0, -1)]);
+    text.root = accepted.tokens.at(-1)!;
+    text.tokensLeft -= accepted.tokens.length;
+    this.withoutHeadKeys = accepted.tokens.length;
+    if (rung.levels > 0) this.calibration.settleClaims(rows, accepted, claims);
+    return {
+      rows,
+      accepted,
+      draftForwards: rung.draftForwards,
+      ...(times === undefined ? {} : { times }),
+      ...(finishReason === undefined ? {} : { finishReason }),
+    };
   }
 }

@@ -1,15 +1,11 @@
-import blockStepsSource from "../../../kernels/blockSteps.wgsl";
-import headInputSource from "../../../kernels/headInput.wgsl";
-import keepSource from "../../../kernels/linearKeep.wgsl";
-import mixSource from "../../../kernels/linearMix.wgsl";
-import normRouteSource from "../../../kernels/normRoute.wgsl";
-import rowSumsSource from "../../../kernels/rowSums.wgsl";
-import rowsSource from "../../../kernels/rows.wgsl";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { HeadConfig, HeadTensors } from "../model/headFile.ts";
+import type { KeyCache } from "./copySlots.ts";
 import { mostRows } from "./forwardBuffers.ts";
+import { draftTiles, expertsOf, HeadKernels, listsOf, mixTile, partsOf } from "./headKernels.ts";
 import { type GpuHeadWeights, uploadHead } from "./headWeights.ts";
-import { type Binder, type Dispatch, DispatchList, type Kernel, type KernelCompiler } from "./kernels.ts";
+import { type Binder, type Dispatch, DispatchList, type KernelCompiler } from "./kernels.ts";
+import { mostBranching } from "./roundLayout.ts";
 import { checkHeadShape } from "./shapeLimits.ts";
 import { storage } from "./storage.ts";
 import {
@@ -17,19 +13,17 @@ import {
   ForwardKernels,
   type InputFormat,
   inputWords,
-  quantizeSource,
+  linearColumns,
   tileSizes,
 } from "./targetKernels.ts";
 import type { GpuEmbedding, GpuMatrix } from "./weightUpload.ts";
 
 /** Rows of one forward of the head, in buffers. */
 export interface HeadForwardPlan {
-  /** Row, with the head's own region and slots. */
+  /** Row, with the head's own region and slots; its parent is the row of `features` that it carries on. */
   readonly rows: GPUBuffer;
   readonly paths: GPUBuffer;
-  /** Row of `features` that each row takes. */
-  readonly featureRows: GPUBuffer;
-  /** [.., hidden] float32 */
+  /** Of `featureWords` each: the target's, or `GpuHead.predicted`. */
   readonly features: GPUBuffer;
   readonly count: number;
   /** Positions of the longest sequence, the rows' own included. */
@@ -40,8 +34,10 @@ export interface HeadOutputPlan {
   /** Rows whose outputs are wanted. */
   readonly picks: GPUBuffer;
   readonly count: number;
-  /** Lists that go on to logits: the mixture alone, or the contrastive output (the second branch) behind it. */
+  /** Lists that go on to draft ids: the mixture alone, or the contrastive output (the second branch) behind it. */
   readonly lists: 1 | 2;
+  /** Draft ids that each row proposes. */
+  readonly branching: number;
 }
 
 /** What a head borrows from its target on the same device. */
@@ -67,21 +63,21 @@ export interface GpuHeadOptions {
   readonly outputs: number;
 }
 
-/** Text of the kernels that heads alone have: what a verdict about them depends on. */
-export const headSources = [headInputSource, keepSource, normRouteSource, mixSource].join("\n");
+/** 32-bit words of a feature, as the head's fc reads it. */
+export function featureWords(hidden: number, quantize: boolean): number {
+  return inputWords(quantize ? "int8-blocks" : "float32", hidden);
+}
 
-const linearColumns = 64;
-const threads = 256;
-/** Tiles of linearMix hold both lists of a row. */
-const largestMixTile = 16;
-
-/** A draft head on the GPU: the forward of jakiro.md section 1, from embeddings and features to draft logits. */
+/** A draft head on the GPU: the forward of jakiro.md section 1, from embeddings and features to the best draft ids. */
 export class GpuHead {
-  /** y1 rows, then y2 rows of the last forward, [2 * outputs, hidden] float32: what the next level carries on. */
-  readonly values: GPUBuffer;
-  /** [2 * outputs, draft vocabulary] float32 */
-  readonly draftLogits: GPUBuffer;
+  /** The last forward's outputs, [lists, outputs] of `featureWords`: what the draft LM head reads, and the next level carries on. */
+  readonly predicted: GPUBuffer;
+  /** [lists * outputs, tiles, branching] (order key, draft id) of kernels/linearBest.wgsl */
+  readonly best: GPUBuffer;
+  /** [lists * outputs, tiles] (largest logit, sum) of kernels/linearBest.wgsl */
+  readonly masses: GPUBuffer;
   private readonly kernels: ForwardKernels;
+  private readonly own: HeadKernels;
   private readonly cache: GPUBuffer;
   private readonly scratch;
 
@@ -97,24 +93,26 @@ export class GpuHead {
     const slots = options.regionSlots * options.sequences;
     const blocks = Math.ceil(options.regionSlots / attentionBlock);
     this.kernels = new ForwardKernels(compiler, { ...config.shape, slots, blocks }, quantize);
+    this.own = new HeadKernels(this.kernels, config);
     this.cache = storage(device, "head kv cache", 2 * slots * kvHeads * headDim);
     const blockFormat: InputFormat = quantize ? "int8-blocks" : "float32";
     const rowFormat: InputFormat = quantize ? "int8" : "float32";
     const outputs = padded(options.outputs);
+    const rows = padded(2 * options.outputs);
+    const tiles = draftTiles(this.draftVocabulary);
     const words = (label: string, count: number) => storage(device, label, count);
-    this.values = words("head values", 2 * outputs * hidden);
-    this.draftLogits = words("draft logits", padded(2 * options.outputs) * this.draftVocabulary);
+    this.predicted = words("head outputs", rows * featureWords(hidden, quantize));
+    this.best = words("best drafts of tiles", rows * tiles * mostBranching * 2);
+    this.masses = words("masses of tiles", rows * tiles * 2);
     this.scratch = {
-      input: words("head input", mostRows * inputWords(blockFormat, 2 * hidden)),
       x: words("head residual", mostRows * hidden),
       packed: words("head packed", mostRows * inputWords(blockFormat, hidden)),
       queries: words("head queries", mostRows * heads * headDim),
       partial: words("head partial", mostRows * heads * blocks * (headDim + 2)),
       mixed: words("head mixed", mostRows * inputWords(rowFormat, heads * headDim)),
-      normed: words("head normed", outputs * inputWords(rowFormat, hidden)),
-      factors: words("expert factors", outputs * 2 * this.experts),
-      gated: words("experts gated", outputs * inputWords(blockFormat, this.experts * intermediate)),
-      predicted: words("draft lm head input", padded(2 * options.outputs) * inputWords(blockFormat, hidden)),
+      normed: words("head normed", mostRows * inputWords(blockFormat, hidden)),
+      parts: words("head norm parts", mostRows * partsOf(config)),
+      gated: words("experts gated", outputs * inputWords(blockFormat, expertsOf(config) * intermediate)),
       place: weights.upload.uniform("head place", [0]),
     };
   }
@@ -132,17 +130,19 @@ export class GpuHead {
     return new GpuHead(surroundings, file.config, weights, options);
   }
 
-  /** Output lists that the head has: y1 and y2, or the two branches; a dense head has one. */
   get lists(): 1 | 2 {
-    return this.config.kind === "eagle" ? 1 : 2;
+    return listsOf(this.config);
+  }
+
+  /** Of all sequences. */
+  get keys(): KeyCache {
+    const { kvHeads, headDim } = this.config.shape;
+    const { regionSlots, sequences } = this.options;
+    return { buffer: this.cache, planes: 2, slots: regionSlots * sequences, width: kvHeads * headDim };
   }
 
   get draftVocabulary(): number {
     return this.weights.lmHead.outputs;
-  }
-
-  private get experts(): number {
-    return Math.max(1, this.config.experts);
   }
 
   /** Keys and values of rows: all that a prompt's rows leave behind. */
@@ -152,9 +152,9 @@ export class GpuHead {
     return list.dispatches;
   }
 
-  /** A whole forward, up to the draft logits of the rows asked for. */
+  /** A whole forward, up to the best draft ids of the rows asked for. */
   async plan(forward: HeadForwardPlan, outputs: HeadOutputPlan): Promise<Dispatch[]> {
-    const { weights, scratch, kernels, config } = this;
+    const { weights, scratch, kernels, own, config } = this;
     const list = new DispatchList(this.surroundings.binder);
     const { tile, count } = kernels.tiling(forward.count);
     await this.addKeys(list, forward);
@@ -168,46 +168,41 @@ export class GpuHead {
     await list.add(kernels.merge(), [scratch.partial, forward.rows, scratch.mixed], forward.count);
     const o = this.shape(weights.o, "int8");
     await list.add(
-      kernels.linear(o, tile, true),
-      [scratch.mixed, weights.o.weights, weights.o.columns, scratch.x],
+      own.normed(o, tile),
+      [
+        scratch.mixed,
+        weights.o.weights,
+        weights.o.columns,
+        scratch.x,
+        weights.normGains,
+        weights.router,
+        scratch.normed,
+        scratch.parts,
+      ],
       kernels.linearGroups(o),
       count,
     );
 
     const { tile: outputTile, count: outputTiles } = kernels.tiling(outputs.count);
+    const gateUp = this.shape(weights.gateUp, "int8-blocks");
     await list.add(
-      this.normRoute(),
-      [scratch.x, weights.normGains, outputs.picks, weights.router, scratch.normed, scratch.factors],
-      outputs.count,
-    );
-    const gateUp = this.shape(weights.gateUp, "int8");
-    await list.add(
-      kernels.gated(gateUp, outputTile),
-      [scratch.normed, weights.gateUp.weights, weights.gateUp.columns, scratch.gated],
+      own.gated(gateUp, outputTile, outputs.count),
+      [scratch.normed, weights.gateUp.weights, weights.gateUp.columns, scratch.gated, outputs.picks, scratch.parts],
       kernels.gatedGroups(gateUp),
       outputTiles,
     );
-    const mixTile = tileSizes.find((size) => size >= outputs.count && size <= largestMixTile) ?? largestMixTile;
+    const rowsAtATime = mixTile(outputs.count);
     await list.add(
-      this.mix(mixTile, outputs.count),
-      [
-        scratch.gated,
-        weights.down,
-        weights.downColumns,
-        scratch.x,
-        outputs.picks,
-        scratch.factors,
-        scratch.predicted,
-        this.values,
-      ],
+      own.mix(rowsAtATime, outputs.count),
+      [scratch.gated, weights.down, weights.downColumns, scratch.x, outputs.picks, scratch.parts, this.predicted],
       Math.ceil(config.hidden / linearColumns),
-      Math.ceil(outputs.count / mixTile),
+      Math.ceil(outputs.count / rowsAtATime),
     );
     const lmHead = this.shape(weights.lmHead, "int8-blocks");
     const predicted = kernels.tiling(outputs.count * outputs.lists);
     await list.add(
-      kernels.linear(lmHead, predicted.tile, false),
-      [scratch.predicted, weights.lmHead.weights, weights.lmHead.columns, this.draftLogits],
+      own.best(lmHead, predicted.tile, outputs.branching),
+      [this.predicted, weights.lmHead.weights, weights.lmHead.columns, this.best, this.masses],
       kernels.linearGroups(lmHead),
       predicted.count,
     );
@@ -217,34 +212,27 @@ export class GpuHead {
   release(): void {
     this.weights.upload.release();
     const { place: _, ...buffers } = this.scratch;
-    for (const buffer of [...Object.values(buffers), this.cache, this.values, this.draftLogits]) buffer.destroy();
+    for (const buffer of [...Object.values(buffers), this.cache, this.predicted, this.best, this.masses])
+      buffer.destroy();
   }
 
   private async addKeys(list: DispatchList, forward: HeadForwardPlan): Promise<void> {
     const { weights, scratch, kernels, config } = this;
     const { embedding, rotary } = this.surroundings;
     const { tile, count } = kernels.tiling(forward.count);
+    const fc = this.shape(weights.fc, "int8-blocks");
     await list.add(
-      kernels.compiler.compile("headInput", rowsSource + blockStepsSource + headInputSource, {
-        WIDTH: config.hidden,
-        BLOCKS: Number(embedding.blocks),
-        QUANTIZE: Number(kernels.quantize),
-      }),
+      this.own.fc(fc, tile, weights.featureScale),
       [
+        forward.features,
+        weights.fc.weights,
+        weights.fc.columns,
+        scratch.packed,
+        scratch.x,
         forward.rows,
         embedding.table,
         embedding.scales,
-        forward.features,
-        forward.featureRows,
-        weights.featureFactors,
-        scratch.input,
       ],
-      forward.count,
-    );
-    const fc = this.shape(weights.fc, "int8-blocks");
-    await list.add(
-      kernels.keep(fc, tile),
-      [scratch.input, weights.fc.weights, weights.fc.columns, scratch.packed, scratch.x],
       kernels.linearGroups(fc),
       count,
     );
@@ -269,33 +257,6 @@ export class GpuHead {
 
   private shape({ inputs, outputs }: GpuMatrix, quantized: InputFormat) {
     return { inputs, outputs, format: this.kernels.quantize ? quantized : ("float32" as const) };
-  }
-
-  private normRoute(): Promise<Kernel> {
-    const { config, kernels } = this;
-    return kernels.compiler.compile("normRoute", rowSumsSource + normRouteSource, {
-      WIDTH: config.hidden,
-      EPSILON: config.rmsEpsilon,
-      QUANTIZE: Number(kernels.quantize),
-      EXPERTS: this.experts,
-      LISTS: this.lists,
-      BRANCHES: Number(config.kind === "jakiro-star"),
-    });
-  }
-
-  private mix(tile: number, count: number): Promise<Kernel> {
-    const { config, kernels } = this;
-    return kernels.compiler.compile("linearMix", quantizeSource + mixSource, {
-      ROWS: tile,
-      COLUMNS: linearColumns,
-      SLICES: threads / linearColumns,
-      COUNT: count,
-      INPUTS: config.intermediate,
-      OUTPUTS: config.hidden,
-      EXPERTS: this.experts,
-      LISTS: this.lists,
-      QUANTIZE: Number(kernels.quantize),
-    });
   }
 }
 

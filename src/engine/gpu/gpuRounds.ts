@@ -1,11 +1,13 @@
 import { draftForwards } from "../decoding/draftHead.ts";
 import { longestPath, type Rung } from "../decoding/ladder.ts";
+import type { RoundTimes } from "../decoding/roundTimes.ts";
 import { measureDraft } from "./draftCosts.ts";
-import { mostOutputs, mostRows } from "./forwardBuffers.ts";
-import type { GpuHead } from "./gpuHead.ts";
+import { mostOutputs } from "./forwardBuffers.ts";
+import { featureWords, type GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
-import { encoded } from "./kernels.ts";
+import { encodePass } from "./kernels.ts";
 import { OutcomeRing } from "./outcomeRing.ts";
+import { dispatchesOf, PhaseTimer } from "./phaseTimer.ts";
 import { createRoundBuffers, type RoundBuffers } from "./roundBuffers.ts";
 import { RoundKernels } from "./roundKernels.ts";
 import {
@@ -25,14 +27,14 @@ import {
 import { RoundPrograms } from "./roundPrograms.ts";
 import { storage } from "./storage.ts";
 
-/** A request, as rounds take it: where its keys and values lie is known from its place. */
-export type RoundStart = Omit<SequenceStart, "region" | "headRegion">;
-
-/** First KV slots of a sequence of the batch. */
-export interface RoundPlace {
-  readonly region: number;
-  /** Of the draft head; nothing without one. */
-  readonly headRegion: number;
+/** How a round is to be run. */
+export interface RoundOrder {
+  /** One that was prepared; batches take the fullest alone. */
+  readonly rung: Rung;
+  /** The root and the tokens behind it, for rungs that verify what the host knows; all rounds before must have been read. */
+  readonly chain: readonly number[];
+  /** Whether its parts are to be timed, which makes it a little slower. */
+  readonly isTimed: boolean;
 }
 
 /**
@@ -45,39 +47,34 @@ export class GpuRounds {
   private freshTokens = 1;
   /** Rows that the only sequence asks for, and those that the device has been told of. */
   private readonly nodes = { asked: 0, told: 0 };
+  private readonly timer: PhaseTimer | undefined;
+  private lastTimes: RoundTimes | undefined;
 
   private constructor(
     readonly target: GpuTarget,
     readonly head: GpuHead | undefined,
     readonly shape: RoundShape,
-    private readonly places: readonly RoundPlace[],
     private readonly buffers: RoundBuffers,
     private readonly programs: RoundPrograms,
     private readonly ring: OutcomeRing,
     /**
-     * [rows + sequences, hidden]: features of the last verification or prefill, which the head's first forward reads, and behind
-     * them each sequence's last one of its prompt.
+     * [sequences * rows + sequences] as the head reads them: features of the last verification, which its first forward carries on, and
+     * behind them each sequence's last one of its prompt.
      */
     private readonly features: GPUBuffer,
-    /** [hidden]: on the way from one row of `features` to another. */
-    private readonly feature: GPUBuffer,
-    private readonly prompt: { readonly rows: GPUBuffer; readonly paths: GPUBuffer; readonly featureRows: GPUBuffer },
-  ) {}
+  ) {
+    this.timer = PhaseTimer.on(target.gpu);
+  }
 
-  /**
-   * Rounds of plain decoding have no head and one row. Throws JakiroError("usage") where a size is out of range.
-   * @param places one for each sequence of the shape
-   */
-  static async create(
-    target: GpuTarget,
-    head: GpuHead | undefined,
-    shape: RoundShape,
-    places: readonly RoundPlace[],
-  ): Promise<GpuRounds> {
-    if (places.length !== shape.sequences)
-      throw new RangeError(`${places.length} places for ${shape.sequences} sequences`);
+  /** What the parts of the newest round took that was timed and read; undefined before, and where the device has no timestamps. */
+  get times(): RoundTimes | undefined {
+    return this.lastTimes;
+  }
+
+  /** Rounds of plain decoding have no head and one row. Throws JakiroError("usage") where a size is out of range. */
+  static async create(target: GpuTarget, head: GpuHead | undefined, shape: RoundShape): Promise<GpuRounds> {
     const { device } = target.gpu;
-    const { layers, kvHeads, headDim, vocabulary, hidden } = target.config;
+    const { layers, vocabulary, hidden } = target.config;
     const verified = shape.sequences * shape.rows;
     if (verified > mostOutputs) throw new RangeError(`a round verifies at most ${mostOutputs} rows, not ${verified}`);
     const plan = {
@@ -85,37 +82,26 @@ export class GpuRounds {
       vocabulary,
       draftVocabulary: head?.draftVocabulary ?? 1,
       parallel: head !== undefined && draftForwards(head.config.kind, shape.levels) < shape.levels,
-      cache: { layers, slots: target.slots, width: kvHeads * headDim },
+      cache: { layers, slots: target.slots, width: target.cacheWords },
     };
     const kernels = await RoundKernels.compile(target.kernels.compiler, plan);
     const buffers = createRoundBuffers(device, plan);
-    const draftLogits = head?.draftLogits ?? storage(device, "no draft logits", 1);
-    const draftToTarget = head?.weights.draftToTarget ?? storage(device, "no draft vocabulary", 1);
-    const inputs = { draftLogits, draftToTarget, logits: target.scratch.logits, cache: target.cache };
-    const featureRows = storage(device, "prompt feature rows", mostRows);
-    device.queue.writeBuffer(
-      featureRows,
-      0,
-      Uint32Array.from({ length: mostRows }, (_, row) => row),
-    );
-    const features = storage(device, "round features", (mostRows + shape.sequences) * hidden);
+    const none = storage(device, "no draft head", 2);
+    const inputs = {
+      draftBest: head?.best ?? none,
+      draftMasses: head?.masses ?? none,
+      draftToTarget: head?.weights.draftToTarget ?? none,
+      logits: target.scratch.logits,
+      cache: target.cache,
+    };
+    const feature = featureWords(hidden, target.kernels.quantize);
+    const features = storage(device, "round features", (verified + shape.sequences) * feature);
     const dispatches = kernels.bind(buffers, inputs);
-    return new GpuRounds(
-      target,
-      head,
-      shape,
-      places,
-      buffers,
-      new RoundPrograms({ target, head, shape, buffers, dispatches, features }),
-      new OutcomeRing(device, buffers.outcomes, shape),
-      features,
-      storage(device, "feature", hidden),
-      {
-        rows: storage(device, "prompt rows", mostRows * rowWords),
-        paths: storage(device, "prompt paths", 1),
-        featureRows,
-      },
-    );
+    const programs = new RoundPrograms({ target, head, shape, buffers, dispatches, features });
+    const ring = new OutcomeRing(device, buffers.outcomes, shape);
+    const rounds = new GpuRounds(target, head, shape, buffers, programs, ring, features);
+    for (let s = 0; s < shape.sequences; s++) rounds.writeFirstRows(s, 0);
+    return rounds;
   }
 
   /** The round that uses all the room of the shape. */
@@ -137,73 +123,46 @@ export class GpuRounds {
   }
 
   /**
-   * Reads up to `mostRows` tokens of a prompt into the caches of target and head; returns once the device has.
-   * @param tokens behind those that the sequence holds, with the token that follows the last of them at the end
-   */
-  prefill(sequence: number, first: number, tokens: readonly number[]): Promise<void> {
-    return this.target.exclusively(() => this.readPrompt(sequence, first, tokens));
-  }
-
-  private async readPrompt(sequence: number, first: number, tokens: readonly number[]): Promise<void> {
-    const { target, head, prompt, features } = this;
-    const { region, headRegion } = this.places[sequence]!;
-    const { queue } = target.gpu.device;
-    const count = tokens.length - 1;
-    const longest = first + count;
-    const plan = { rows: prompt.rows, paths: prompt.paths, count, outputs: 0, picked: false, features, longest };
-    const ownDispatches = await target.plan({ ...plan, mode: "none" });
-    const headForward = { ...prompt, features, count, longest };
-    const headDispatches = head === undefined ? [] : await head.planKeys(headForward);
-    // Target and head differ in tokens and slots alone, so that one buffer serves both, one after the other.
-    queue.writeBuffer(prompt.rows, 0, promptRows(tokens.slice(0, -1), first, region, sequence));
-    target.submit(ownDispatches);
-    if (head !== undefined) {
-      queue.writeBuffer(prompt.rows, 0, promptRows(tokens.slice(1), first, headRegion, sequence));
-      target.submit(headDispatches);
-      this.keepFeature(count - 1, mostRows + sequence);
-    }
-    await queue.onSubmittedWorkDone();
-  }
-
-  /**
-   * Begins a request whose tokens but the last are committed; with a head, the sequence's last prefill must have ended with them.
+   * Begins a request whose tokens but the last are committed, or goes on with one.
    * @param offsets of calibration: `Calibration.headOffsets`
+   * @param feature of the last committed token, as the head reads it
    */
-  start(sequence: number, start: RoundStart, offsets: Float32Array): void {
+  start(sequence: number, start: SequenceStart, offsets: Float32Array, feature: GPUBuffer): Promise<void> {
     const { buffers, shape, target } = this;
-    const { queue } = target.gpu.device;
-    const { headRegion } = this.places[sequence]!;
-    const path = pathLength(shape);
-    const words = encodeSequence({ ...start, ...this.places[sequence]! });
-    this.freshTokens = 1;
-    this.nodes.asked = start.nodes;
-    this.nodes.told = start.nodes;
-    queue.writeBuffer(buffers.sequences, sequence * sequenceWords * 4, words.buffer);
-    this.calibrate(sequence, offsets);
-    if (this.head === undefined) return;
-    const position = start.length - 1;
-    for (let i = 0; i < path; i++) {
-      const place = sequence * path + i;
-      const used = i === path - 1 && position >= 0;
-      const row = used
-        ? { token: start.root, position, contiguous: position + 1, slot: headRegion + position }
-        : { token: 0, position: 0, contiguous: 0, slot: noSlot };
-      const words = encodeRow({ ...row, region: headRegion, path: place * path, sequence, parent: -1 });
-      queue.writeBuffer(buffers.first.rows, place * rowWords * 4, words.buffer);
-      queue.writeBuffer(buffers.first.featureRows, place * 4, Uint32Array.of(mostRows + sequence));
-    }
-    const encoder = target.gpu.device.createCommandEncoder();
-    this.programs.keepLast(encoder, this.freshTokens);
-    queue.submit([encoder.finish()]);
+    const { device } = target.gpu;
+    const { headRegion, root: token, length, nodes } = start;
+    const words = encodeSequence(start);
+    return target.exclusively(async () => {
+      this.freshTokens = 1;
+      this.nodes.asked = nodes;
+      this.nodes.told = nodes;
+      device.queue.writeBuffer(buffers.sequences, sequence * sequenceWords * 4, words.buffer);
+      this.calibrate(sequence, offsets);
+      this.writeFirstRows(sequence, headRegion, length > 0 ? { token, position: length - 1 } : undefined);
+      const encoder = device.createCommandEncoder();
+      const kept = keptFeature(shape, sequence);
+      encoder.copyBufferToBuffer(feature, 0, this.features, kept * feature.size, feature.size);
+      this.programs.keepLast(encoder, this.freshTokens);
+      device.queue.submit([encoder.finish()]);
+    });
   }
 
-  private keepFeature(from: number, to: number): void {
-    const { device } = this.target.gpu;
-    const { size } = this.feature;
-    const encoder = device.createCommandEncoder();
-    encoder.copyBufferToBuffer(this.features, from * size, this.feature, 0, size);
-    encoder.copyBufferToBuffer(this.feature, 0, this.features, to * size, size);
-    device.queue.submit([encoder.finish()]);
+  /** The rows of the next round's first forward of the head: one whose feature was kept, or none. */
+  private writeFirstRows(sequence: number, region: number, own?: { token: number; position: number }): void {
+    const { head, shape, buffers, target } = this;
+    if (head === undefined) return;
+    const path = pathLength(shape);
+    const first = sequence * path;
+    const parent = keptFeature(shape, sequence);
+    const table = new Uint32Array(path * rowWords);
+    for (let i = 0; i < path; i++) {
+      const row =
+        own !== undefined && i === path - 1
+          ? { ...own, contiguous: own.position + 1, slot: region + own.position }
+          : { token: 0, position: 0, contiguous: 0, slot: noSlot };
+      table.set(encodeRow({ ...row, region, path: (first + i) * path, sequence, parent }), i * rowWords);
+    }
+    target.gpu.device.queue.writeBuffer(buffers.first.rows, first * rowWords * 4, table);
   }
 
   /** What the device adds to the head's probabilities from the next round on. */
@@ -215,8 +174,9 @@ export class GpuRounds {
     );
   }
 
-  /** Ends a sequence: rounds that are submitted from now on pass over it. */
+  /** Ends a sequence: rounds that are submitted from now on pass over it, and leave the slots that it had alone. */
   end(sequence: number): void {
+    this.writeFirstRows(sequence, 0);
     const offset = sequence * sequenceWords * 4 + sequenceOffsets.finished;
     this.target.gpu.device.queue.writeBuffer(this.buffers.sequences, offset, Uint32Array.of(finishedByHost));
   }
@@ -224,27 +184,28 @@ export class GpuRounds {
   /**
    * Submits a round and returns its number, by which it is read.
    * @param longest bound of the positions that it may reach, tree included
-   * @param rung one that was prepared, the fullest where absent; batches take no other
-   * @param chain the root and the tokens behind it, for rungs that verify what the host knows; all rounds before must have been read
    */
-  submit(longest: number, rung = this.fullest, chain: readonly number[] = []): Promise<number> {
+  submit(longest: number, { rung, chain, isTimed }: RoundOrder): Promise<number> {
     if (this.shape.sequences > 1 && longestPath(rung) !== longestPath(this.fullest))
       throw new RangeError("sequences of a batch share one kind of round");
     if (rung.levels === 0 && rung.rows > 1 && (chain.length < 2 || chain.length > rung.rows))
       throw new RangeError(`a chain of ${chain.length} tokens is no round of ${rung.rows} rows`);
-    return this.target.exclusively(() => this.encodeRound(longest, rung, chain));
+    return this.target.exclusively(() => this.encodeRound(longest, { rung, chain, isTimed }));
   }
 
-  private async encodeRound(longest: number, rung: Rung, chain: readonly number[]): Promise<number> {
+  private async encodeRound(longest: number, { rung, chain, isTimed }: RoundOrder): Promise<number> {
     const { device } = this.target.gpu;
-    const dispatches = await this.programs.of(rung, this.freshTokens, longest);
+    const phases = await this.programs.of(rung, this.freshTokens, longest);
     if (this.shape.sequences === 1) this.tellNodes(Math.min(rung.rows, this.nodes.asked));
     if (rung.levels === 0 && rung.rows > 1) {
       for (const { offset, words } of encodeChain(this.shape, chain))
         device.queue.writeBuffer(this.buffers.trees, offset * 4, words);
     }
     this.freshTokens = longestPath(rung);
-    const encoder = encoded(device, dispatches);
+    const encoder = device.createCommandEncoder();
+    const { timer } = this;
+    if (timer !== undefined && (isTimed || PhaseTimer.isDue(this.round))) timer.encode(encoder, this.round, phases);
+    else encodePass(encoder, dispatchesOf(phases));
     this.programs.keepLast(encoder, this.freshTokens);
     this.ring.copy(encoder, this.round);
     device.queue.submit([encoder.finish()]);
@@ -260,36 +221,26 @@ export class GpuRounds {
 
   /** What a submitted round did to each sequence; undefined for those that had finished before. */
   read(round: number): Promise<(RoundOutcome | undefined)[]> {
-    return this.target.exclusively(() => this.ring.read(round));
+    return this.target.exclusively(async () => {
+      const outcomes = await this.ring.read(round);
+      this.lastTimes = (await this.timer?.read(round)) ?? this.lastTimes;
+      return outcomes;
+    });
   }
 
   release(): void {
     const { first, levels, verification, ...own } = this.buffers;
-    for (const group of [own, first, levels, verification, this.prompt]) {
+    for (const group of [own, first, levels, verification]) {
       for (const buffer of Object.values(group) as GPUBuffer[]) buffer.destroy();
     }
     this.features.destroy();
-    this.feature.destroy();
     this.programs.release();
     this.ring.release();
+    this.timer?.release();
   }
 }
 
-/** Rows of a run of tokens, padded with rows that store nothing. */
-function promptRows(
-  tokens: readonly number[],
-  first: number,
-  region: number,
-  sequence: number,
-): Uint32Array<ArrayBuffer> {
-  const table = new Uint32Array(mostRows * rowWords);
-  for (let i = 0; i < mostRows; i++) {
-    const position = first + i;
-    const used = i < tokens.length;
-    const row = used
-      ? { token: tokens[i]!, position, contiguous: position + 1, slot: region + position }
-      : { token: 0, position: 0, contiguous: 0, slot: noSlot };
-    table.set(encodeRow({ ...row, region, path: 0, sequence, parent: -1 }), i * rowWords);
-  }
-  return table;
+/** Row of the features that holds the last one of a sequence's prompt. */
+function keptFeature({ sequences, rows }: RoundShape, sequence: number): number {
+  return sequences * rows + sequence;
 }

@@ -80,6 +80,7 @@ export class GpuSequence implements TargetSequence {
       rows: rowBuffer,
       paths: pathBuffer,
       features,
+      featureFormat: "values",
       count,
       outputs,
       picked: logitRows !== undefined,

@@ -12,7 +12,7 @@ import { Binder, type Dispatch, encoded, KernelCompiler } from "./kernels.ts";
 import { PathMove } from "./pathMove.ts";
 import { checkTargetShape } from "./shapeLimits.ts";
 import { storage } from "./storage.ts";
-import { attentionBlock, ForwardKernels, tileSizes } from "./targetKernels.ts";
+import { attentionBlock, type CacheFormat, cacheWords, ForwardKernels, tileSizes } from "./targetKernels.ts";
 import { type GpuWeights, rotaryPairs, uploadWeights } from "./targetWeights.ts";
 import { TokenDraw } from "./tokenDraw.ts";
 import { PackFiles, WeightUpload } from "./weightUpload.ts";
@@ -22,6 +22,8 @@ export interface GpuTargetOptions {
   readonly capacity: number;
   /** Sequences whose keys and values have room at a time. */
   readonly sequences: number;
+  /** How keys and values are kept; float32 where absent, which alone is what the model's own arithmetic says. */
+  readonly cacheFormat?: CacheFormat;
   readonly progress?: (done: number, total: number) => void;
   /** Milliseconds after which a forward that gives no answer never will; unlimited where absent. */
   readonly patienceMs?: number;
@@ -78,11 +80,9 @@ export class GpuTarget implements Target {
     const slots = regionSlots * options.sequences;
     const blocks = Math.ceil(regionSlots / attentionBlock);
     const { heads, kvHeads, headDim } = config;
-    const kernels = new ForwardKernels(
-      new KernelCompiler(device),
-      { heads, kvHeads, headDim, slots, blocks },
-      quantize,
-    );
+    const { cacheFormat = "float32" } = options;
+    const shape = { heads, kvHeads, headDim, slots, blocks, cacheFormat };
+    const kernels = new ForwardKernels(new KernelCompiler(device, gpu.lanes), shape, quantize);
     const files = new PackFiles(packed.directory);
     const upload = new WeightUpload(device, files);
     device.pushErrorScope("out-of-memory");
@@ -90,9 +90,9 @@ export class GpuTarget implements Target {
     try {
       const weights = await uploadWeights(upload, checkpoint, packed, options.progress);
       const scratch = makeScratch(device, config, quantize, blocks);
-      const cache = storage(device, "kv cache", config.layers * 2 * slots * kvHeads * headDim);
+      const cache = storage(device, "kv cache", config.layers * 2 * slots * cacheWords(shape));
       const rotary = upload.filled("rotary", rotaryPairs(config, regionSlots));
-      const width = kvHeads * headDim;
+      const width = cacheWords(shape);
       const paths = await PathMove.create(kernels.compiler, cache, { layers: config.layers, slots, width });
       return new GpuTarget(
         gpu,
@@ -134,6 +134,11 @@ export class GpuTarget implements Target {
   /** KV slots of a layer, all sequences together. */
   get slots(): number {
     return this.regionSlots * this.options.sequences;
+  }
+
+  /** 32-bit words of a slot's keys, or values, in one layer. */
+  get cacheWords(): number {
+    return cacheWords(this.kernels.shape);
   }
 
   get config(): ModelConfig {
@@ -198,7 +203,7 @@ export class GpuTarget implements Target {
   /** Compiles what forwards of all sizes need, side by side, so that the first ones do not wait. */
   async prepare(): Promise<void> {
     const { rows, paths, features } = this.scratch;
-    const plan = { rows, paths, features, picked: false, mode: "logits" } as const;
+    const plan = { rows, paths, features, featureFormat: "values", picked: false, mode: "logits" } as const;
     await this.exclusively(() =>
       Promise.all([
         this.draw.plan(1),

@@ -2,13 +2,14 @@ import { greedy } from "../decoding/sampling.ts";
 import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
 import type { HeadConfig, HeadTensors } from "../model/headFile.ts";
 import { headShapes } from "../model/headShapes.ts";
-import { type Check, type Fault, floats, plainRow, valueFailures } from "./check.ts";
+import { type Check, type Fault, plainRow, valueFailures } from "./check.ts";
 import { draftTopK } from "./draftReference.ts";
 import { GpuHead } from "./gpuHead.ts";
-import { headOutputs } from "./headReference.ts";
+import { headOutputs, quantizeRows } from "./headReference.ts";
 import { Binder, type KernelCompiler } from "./kernels.ts";
 import { encodeRows } from "./kernelTrials.ts";
 import { randomFloats } from "./randomOperands.ts";
+import { inputRow } from "./reference.ts";
 import { noNode, type RoundShape } from "./roundLayout.ts";
 import { RoundTrial } from "./roundTrial.ts";
 import { tileSizes } from "./targetKernels.ts";
@@ -60,34 +61,34 @@ async function checkHead(compiler: KernelCompiler, file: HeadTensors, quantize: 
     outputs: shape.branching,
   });
   const plan = { shape, vocabulary: 1, draftVocabulary, parallel: true, cache: { layers: 1, slots: 1, width: 1 } };
-  const inputs = { draftLogits: head.draftLogits, draftToTarget: head.weights.draftToTarget };
+  const inputs = { draftBest: head.best, draftMasses: head.masses, draftToTarget: head.weights.draftToTarget };
   const round = await RoundTrial.create(compiler, plan, inputs);
   try {
     const count = text.length;
     const last = count - 1;
-    const rows = text.map((token, i) => ({ ...plainRow(i), token }));
+    const rows = text.map((token, i) => ({ ...plainRow(i), token, parent: count - 1 - i }));
     const features = randomFloats(count * hidden, 91);
-    const places = Uint32Array.from({ length: count }, (_, i) => i);
     const { trial } = round;
     const forward = {
       rows: trial.buffer(encodeRows(rows, count + tileSizes.at(-1)!)),
       paths: trial.buffer(Uint32Array.of(0)),
-      featureRows: trial.buffer(places),
-      features: trial.buffer(features),
+      features: trial.buffer(quantize ? quantizeRows(features, hidden) : features),
       count,
       longest: count,
     };
-    const outputs = { picks: trial.buffer(Uint32Array.of(last)), count: 1, lists: 2 } as const;
+    const picks = trial.buffer(Uint32Array.of(last));
+    const outputs = { picks, count: 1, lists: 2, branching: shape.branching } as const;
     trial.write(round.buffers.offsets, new Float32Array(round.buffers.offsets.size / 4));
     round.start(0, { ...idle, root: text[last]! });
     const dispatches = [...(await head.plan(forward, outputs)), ...round.dispatches.level(1, true)];
-    const [words] = await trial.run(dispatches, [head.values]);
-    const found = [0, 1].map((list) => floats(words!).subarray(list * hidden, (list + 1) * hidden));
+    const [words] = await trial.run(dispatches, [head.predicted]);
+    const format = quantize ? "int8-blocks" : "float32";
+    const found = [0, 1].map((list) => inputRow(format, hidden, words!, list).values);
 
-    const beside = text.map((token, i) =>
+    const beside = rows.map(({ token, parent }) =>
       Float64Array.from([
         ...checkpoint.readRows("embedding", token, 1),
-        ...features.subarray(i * hidden, (i + 1) * hidden),
+        ...features.subarray(parent * hidden, (parent + 1) * hidden),
       ]),
     );
     const { mixture, contrast } = headOutputs(file, beside, rotary);
@@ -135,14 +136,14 @@ function treeFailures(
   return faults.slice(0, 1);
 }
 
-function draftLogits(values: Float32Array, checkpoint: Checkpoint, draftToTarget: Int32Array): Float32Array {
+function draftLogits(values: Float64Array, checkpoint: Checkpoint, draftToTarget: Int32Array): Float32Array {
   return Float32Array.from(draftToTarget, (token) => {
     const row = checkpoint.readRows("embedding", token, 1);
     return row.reduce((sum, weight, i) => sum + weight * values[i]!, 0);
   });
 }
 
-function relativeError(actual: Float32Array, expected: Float64Array): number {
+function relativeError(actual: Float64Array, expected: Float64Array): number {
   const error = Math.hypot(...expected.map((value, i) => value - actual[i]!));
   return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error / Math.hypot(...expected);
 }

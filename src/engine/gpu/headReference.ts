@@ -1,4 +1,6 @@
 import type { HeadMatrix, HeadTensors } from "../model/headFile.ts";
+import { type Operands, weightColumn } from "./reference.ts";
+import { inputWords } from "./targetKernels.ts";
 
 /** What a draft head computes from rows of one text, in float64 and in the plainest way (jakiro.md section 1). */
 export interface HeadOutputs {
@@ -44,15 +46,11 @@ export function headOutputs(file: HeadTensors, inputs: readonly Float64Array[], 
   const normed = attended.map((value, i) => value * factor * gains[i]!);
 
   const gates = product(normed, file.matrix(`${layer}.mlp_moe.gate.weight`));
-  const byGate = Array.from({ length: config.experts }, (_, i) => i).sort((a, b) => gates[b]! - gates[a]! || a - b);
-  const [low, high] = byGate.slice(0, 2).sort((a, b) => a - b) as [number, number];
-  const outputs = [low, high].map((index) => expert(file, index, normed)) as [Float64Array, Float64Array];
-  const shares = softmax([gates[low]!, gates[high]!]);
-  const strengths = softmax([gates[config.experts]!, gates[config.experts + 1]!]);
-  const signs = strengths[0]! >= strengths[1]! ? [1, -1] : [-1, 1];
-  const sum = (weights: readonly number[]) =>
-    attended.map((value, i) => value + weights[0]! * outputs[0][i]! + weights[1]! * outputs[1][i]!);
-  return { mixture: sum(shares), contrast: sum(strengths.map((strength, i) => strength * signs[i]!)) };
+  const outputs = Array.from({ length: config.experts }, (_, index) => expert(file, index, normed));
+  const [mixture, contrast] = route([...gates], config.kind === "jakiro-star").map((weights) =>
+    attended.map((value, i) => weights.reduce((sum, weight, e) => sum + weight * outputs[e]![i]!, value)),
+  );
+  return { mixture: mixture!, contrast: contrast! };
 }
 
 function expert(file: HeadTensors, index: number, input: Float64Array): Float64Array {
@@ -90,4 +88,78 @@ function softmax(scores: readonly number[]): number[] {
   const weights = scores.map((score) => Math.exp(score - largest));
   const total = weights.reduce((a, b) => a + b);
   return weights.map((weight) => weight / total);
+}
+
+/** Rows of [count, width] as products with scales per 32 inputs read them: steps rounded by the smallest power of two that fits. */
+export function quantizeRows(values: Float32Array, width: number): Uint32Array<ArrayBuffer> {
+  const stride = inputWords("int8-blocks", width);
+  const words = new Uint32Array((values.length / width) * stride);
+  const floats = new Float32Array(words.buffer);
+  const bytes = new Int8Array(words.buffer);
+  for (let row = 0; row < values.length / width; row++) {
+    for (let first = 0; first < width; first += 32) {
+      const block = values.subarray(row * width + first, row * width + first + 32);
+      const largest = block.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      const scale = largest > 0 ? 2 ** Math.ceil(Math.log2(largest / 127)) : 2 ** -126;
+      floats[row * stride + width / 4 + first / 32] = scale;
+      for (const [i, value] of block.entries()) bytes[4 * row * stride + first + i] = Math.round(value / scale);
+    }
+  }
+  return words;
+}
+
+/** Rows of numbers times weights and plus biases, [rows][outputs]. */
+export function times(rows: readonly ArrayLike<number>[], operands: Operands): Float64Array[] {
+  const { outputs } = operands.shape;
+  const result = rows.map(() => new Float64Array(outputs));
+  for (let column = 0; column < outputs; column++) {
+    const w = weightColumn(operands, column);
+    for (const [row, x] of rows.entries()) {
+      let sum = operands.columns[2 * column + 1]!;
+      for (let i = 0; i < w.length; i++) sum += x[i]! * w[i]!;
+      result[row]![column] = sum;
+    }
+  }
+  return result;
+}
+
+/** A row of the residual stream: its values times the norm's gains, the factor that is still missing, and the router's gates. */
+export function normed(
+  values: ArrayLike<number>,
+  gains: Float32Array,
+  router: Float32Array,
+  epsilon: number,
+): { readonly next: number[]; readonly factor: number; readonly gates: number[] } {
+  const x = Array.from(values);
+  const next = x.map((value, i) => value * gains[i]!);
+  const factor = 1 / Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / x.length + epsilon);
+  const count = router.length / x.length;
+  const gates = Array.from({ length: count }, (_, g) =>
+    next.reduce((sum, value, i) => sum + value * factor * router[i * count + g]!, 0),
+  );
+  return { next, factor, gates };
+}
+
+/** Weights of the experts in both lists: the two with the largest gates, ties to the smaller index. */
+export function route(gates: readonly number[], branches: boolean): number[][] {
+  const experts = gates.slice(0, -2);
+  const order = [...experts.keys()].sort((a, b) => experts[b]! - experts[a]! || a - b);
+  const [low, high] = order.slice(0, 2).sort((a, b) => a - b) as [number, number];
+  const only = (parts: readonly (readonly [number, number])[]) =>
+    experts.map((_, e) => parts.find(([expert]) => expert === e)?.[1] ?? 0);
+  if (branches) return [only([[low, 1]]), only([[high, 1]])];
+  const share = 1 / (1 + Math.exp(gates[high]! - gates[low]!));
+  const [first, other] = gates.slice(-2) as [number, number];
+  const strength = 1 / (1 + Math.exp(other - first));
+  const sign = first >= other ? 1 : -1;
+  return [
+    only([
+      [low, share],
+      [high, 1 - share],
+    ]),
+    only([
+      [low, sign * strength],
+      [high, -sign * (1 - strength)],
+    ]),
+  ];
 }

@@ -9,8 +9,8 @@ import { type GpuMatrix, interleave, memorySource, WeightUpload } from "./weight
 export interface GpuHeadWeights {
   /** [2 * hidden, hidden] over embedding and feature. */
   readonly fc: GpuMatrix;
-  /** [hidden] by which features are multiplied before fc. */
-  readonly featureFactors: GPUBuffer;
+  /** Power of two by which the steps of features are too large for fc: that they need no others than the draft LM head's. */
+  readonly featureScale: number;
   readonly qkv: GpuMatrix;
   readonly o: GpuMatrix;
   /** [hidden] */
@@ -50,7 +50,7 @@ export async function uploadHead(
   const pack = (name: string, matrices: readonly DenseMatrix[], scale?: Float32Array) =>
     packMatrix(sink, name, format, matrices, scale);
 
-  const { fc, featureFactors } = balancedFc(file, featureSmoothing);
+  const { fc, featureScale } = balancedFc(file, featureSmoothing, quantize);
   const packedFc = pack("fc", [fc]);
   const fcBias = packVector(sink, "fc.bias", file.vector("fc.bias"));
 
@@ -87,7 +87,7 @@ export async function uploadHead(
   const blocks = quantize ? block : 4;
   return {
     fc: await upload.matrix(packedFc, blocks, fcBias),
-    featureFactors: upload.filled("feature factors", Float32Array.from(featureFactors)),
+    featureScale,
     qkv: await upload.matrix(packedQkv, blocks, qkvBias),
     o: await upload.matrix(packedO, quantize ? 16 : 4),
     normGains: upload.filled("head norm", file.vector(`${layer}.post_attention_layernorm.weight`).slice()),
@@ -95,7 +95,7 @@ export async function uploadHead(
       "router",
       config.kind === "eagle" ? new Float32Array(1) : transposed(file.matrix(`${layer}.mlp_moe.gate.weight`)),
     ),
-    gateUp: await upload.matrix(packedGateUp, quantize ? 16 : 4),
+    gateUp: await upload.matrix(packedGateUp, blocks),
     down: upload.filled("down", joinedWords(downWords)),
     downColumns: upload.filled("down columns", concatenated([...downScales, factors])),
     lmHead: await upload.matrix(packedLmHead, blocks),
@@ -105,10 +105,11 @@ export async function uploadHead(
 }
 
 /**
- * fc over embedding and feature as one matrix, and the factors of its feature inputs. One step size serves a whole column, so the
- * two halves' weights are brought to one size: features are divided by a power of two what their weights are multiplied by.
+ * fc over embedding and feature as one matrix, for features that are divided by the smoothing of the target's LM head as they are
+ * for the draft LM head. One step size serves a whole column of int8 weights, so the two halves' weights are brought to one size: by
+ * a power of two, which changes no step of a feature.
  */
-function balancedFc(file: HeadTensors, featureSmoothing: Float32Array | undefined) {
+function balancedFc(file: HeadTensors, featureSmoothing: Float32Array | undefined, quantize: boolean) {
   const { hidden } = file.config;
   const { outputs, values } = file.matrix("fc.weight");
   let [embeddingSize, featureSize] = [0, 0];
@@ -120,12 +121,12 @@ function balancedFc(file: HeadTensors, featureSmoothing: Float32Array | undefine
       featureSize += Math.abs(values[at + hidden]!);
     }
   }
-  const balance = embeddingSize > 0 && featureSize > 0 ? 2 ** Math.round(Math.log2(embeddingSize / featureSize)) : 1;
+  const comparable = quantize && embeddingSize > 0 && featureSize > 0;
+  const balance = comparable ? 2 ** Math.round(Math.log2(embeddingSize / featureSize)) : 1;
   for (let row = 0; row < outputs; row++) {
     for (let i = 0; i < hidden; i++) values[(2 * row + 1) * hidden + i]! *= balance;
   }
-  const featureFactors = Float32Array.from({ length: hidden }, (_, i) => 1 / (balance * (featureSmoothing?.[i] ?? 1)));
-  return { fc: { outputs, inputs: 2 * hidden, values }, featureFactors };
+  return { fc: { outputs, inputs: 2 * hidden, values }, featureScale: 1 / balance };
 }
 
 /** The target's LM head, cut down to the rows of the draft vocabulary. */

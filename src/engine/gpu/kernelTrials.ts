@@ -1,6 +1,6 @@
 import type { Kernel } from "./kernels.ts";
 import { type AttentionOperands, noSlot, type Operands, type Row } from "./reference.ts";
-import { attentionBlock, type ForwardKernels, inputWords } from "./targetKernels.ts";
+import { attentionBlock, cacheWords, type FeatureFormat, type ForwardKernels, inputWords } from "./targetKernels.ts";
 import { Trial, type Words } from "./trial.ts";
 
 type Bits = Uint32Array<ArrayBuffer>;
@@ -53,7 +53,10 @@ export class KernelTrials {
     const kernel = await this.kernels.qkv(operands.shape, tiles.tile);
     const padded = tiles.count * tiles.tile;
     const [queries, cache] = await this.with(async (trial) => {
-      const written = [trial.poisoned(padded * heads * headDim), trial.poisoned(4 * slots * kvHeads * headDim)];
+      const written = [
+        trial.poisoned(padded * heads * headDim),
+        trial.poisoned(4 * slots * cacheWords(this.kernels.shape)),
+      ];
       const buffers = [
         ...operandBuffers(trial, operands),
         ...written,
@@ -66,8 +69,11 @@ export class KernelTrials {
     return { queries: queries!, cache: cache! };
   }
 
-  /** The rows' mixtures, quantized or as bits of [rows, heads * headDim]; the cache has one layer. */
-  async attention(operands: AttentionOperands, rows: readonly Row[]): Promise<Bits> {
+  /**
+   * The rows' mixtures, quantized or as bits of [rows, heads * headDim]; the cache has one layer.
+   * @param cache as the device keeps it, where that is not float32
+   */
+  async attention(operands: AttentionOperands, rows: readonly Row[], cache: Words = operands.cache): Promise<Bits> {
     const { heads, kvHeads, headDim, blocks } = this.kernels.shape;
     const [attention, merge] = await Promise.all([this.kernels.attention(), this.kernels.merge()]);
     const longest = rows.reduce((most, { position }) => Math.max(most, position + 1), 1);
@@ -76,7 +82,7 @@ export class KernelTrials {
       const table = trial.buffer(encodeRows(rows, rows.length));
       const partial = trial.poisoned(rows.length * heads * blocks * (headDim + 2));
       const output = trial.poisoned(rows.length * (this.kernels.quantize ? width : heads * headDim));
-      const buffers = [operands.queries, operands.cache].map((words) => trial.buffer(words));
+      const buffers = [operands.queries, cache].map((words) => trial.buffer(words));
       const paths = trial.buffer(operands.paths);
       const [mixed] = await trial.run(
         [
@@ -100,10 +106,11 @@ export class KernelTrials {
     input: Float32Array,
     gains: Float32Array,
     epsilon: number,
-    { keep = false, picks }: { readonly keep?: boolean; readonly picks?: readonly number[] } = {},
+    { keep, picks }: { readonly keep?: FeatureFormat; readonly picks?: readonly number[] } = {},
   ): Promise<{ readonly output: Bits; readonly features: Bits }> {
     const width = gains.length / 2;
-    const kernel = await this.kernels.norm(width, epsilon, { keep, pick: picks !== undefined });
+    const pick = picks !== undefined;
+    const kernel = await this.kernels.norm(width, epsilon, keep === undefined ? { pick } : { keep, pick });
     const outputs = picks?.length ?? input.length / width;
     const words = this.kernels.quantize ? inputWords("int8", width) : width;
     const [output, features] = await this.with(async (trial) => {
@@ -178,8 +185,8 @@ export function encodeRows(rows: readonly Row[], count: number): Bits {
   const words = new Uint32Array(8 * count);
   for (let i = 0; i < count; i++) {
     const row = rows[i];
-    const { token, position, region, contiguous, path, slot } = row ?? filler;
-    words.set([token, position, region, contiguous, path, slot, 0, -1], 8 * i);
+    const { token, position, region, contiguous, path, slot, parent = -1 } = row ?? filler;
+    words.set([token, position, region, contiguous, path, slot, 0, parent], 8 * i);
   }
   return words;
 }

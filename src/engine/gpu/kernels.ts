@@ -16,6 +16,8 @@ export interface Dispatch {
 }
 
 const parameter = /^\/\/ PARAMETER (\w+): (u32|i32|f32)\b.*$/gm;
+/** Language extensions, which must come before everything else. */
+const extension = /^enable \w+;$/gm;
 const binding = /^@group\(0\) @binding\((\d+)\) var<(storage, read_write|storage, read|uniform)>/gm;
 
 /**
@@ -25,7 +27,11 @@ const binding = /^@group\(0\) @binding\((\d+)\) var<(storage, read_write|storage
 export class KernelCompiler {
   private readonly compiled = new Map<string, Promise<Kernel>>();
 
-  constructor(readonly device: GPUDevice) {}
+  /** @param lanes of a subgroup that kernels may rely on; 0 for kernels that use none */
+  constructor(
+    readonly device: GPUDevice,
+    readonly lanes = 0,
+  ) {}
 
   /** A kernel for these constants; the same ones are compiled once. Throws Error with the compiler's message. */
   compile(name: string, source: string, constants: KernelConstants = {}): Promise<Kernel> {
@@ -54,17 +60,19 @@ export class KernelCompiler {
   }
 }
 
-/** The source behind declarations of its constants. */
+/** The source behind its extensions and declarations of its constants. */
 export function specialize(name: string, source: string, constants: KernelConstants): string {
-  const declared = [...source.matchAll(parameter)].map(([, key, type]) => ({ key: key!, type: type! }));
-  const unknown = Object.keys(constants).find((key) => !declared.some((known) => known.key === key));
+  // Texts that are put together may share a parameter.
+  const declared = new Map([...source.matchAll(parameter)].map(([, key, type]) => [key!, type!]));
+  const unknown = Object.keys(constants).find((key) => !declared.has(key));
   if (unknown !== undefined) throw new Error(`kernel ${name} has no parameter ${unknown}`);
-  const lines = declared.map(({ key, type }) => {
+  const lines = Array.from(declared, ([key, type]) => {
     const value = constants[key];
     if (value === undefined) throw new Error(`kernel ${name} needs its parameter ${key}`);
     return `const ${key}: ${type} = ${type}(${value});`;
   });
-  return `${lines.join("\n")}\n${source}`;
+  const extensions = source.match(extension) ?? [];
+  return [...extensions, ...lines, source.replace(extension, "")].join("\n");
 }
 
 function bindingsOf(source: string): GPUBindGroupLayoutEntry[] {
@@ -98,12 +106,17 @@ export function encode(pass: GPUComputePassEncoder, dispatches: readonly Dispatc
   }
 }
 
-/** An encoder that holds one pass of these dispatches. */
-export function encoded(device: GPUDevice, dispatches: readonly Dispatch[]): GPUCommandEncoder {
-  const encoder = device.createCommandEncoder();
+/** Encodes a pass of these dispatches. */
+export function encodePass(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): void {
   const pass = encoder.beginComputePass();
   encode(pass, dispatches);
   pass.end();
+}
+
+/** An encoder that holds one pass of these dispatches. */
+export function encoded(device: GPUDevice, dispatches: readonly Dispatch[]): GPUCommandEncoder {
+  const encoder = device.createCommandEncoder();
+  encodePass(encoder, dispatches);
   return encoder;
 }
 

@@ -3,6 +3,8 @@ import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import type { Adapter } from "./adapters.ts";
 import { attentionScratchBytes, mostOutputs } from "./forwardBuffers.ts";
+import { draftTiles } from "./headKernels.ts";
+import { mostBranching } from "./roundLayout.ts";
 import { attentionBlock } from "./targetKernels.ts";
 
 /** How much text a target is to hold. */
@@ -10,9 +12,11 @@ export interface Room {
   /** Tokens of one sequence. */
   readonly capacity: number;
   readonly sequences: number;
+  /** Further sequences for forks, where they leave the others as long as they are. */
+  readonly forks?: number;
 }
 
-export interface MemoryPlan extends Room {
+export interface MemoryPlan extends Required<Room> {
   /** Of all buffers together. */
   readonly bytes: number;
 }
@@ -55,11 +59,14 @@ export function planMemory(
       `The model needs ${megabytes(least)} in one buffer for ${sequences} texts of ${leastCapacity} tokens, and ${name} gives ${megabytes(largest)} at most.`,
     );
   }
-  const keysAndValues = (capacity + mostOutputs) * sequences * perToken;
+  const all = Math.floor(largest / perToken / (capacity + mostOutputs));
+  const forks = Math.min(wanted.forks ?? 0, all - sequences);
+  const keysAndValues = (capacity + mostOutputs) * (sequences + forks) * perToken;
   const { layers } = config;
   const layer = layerBytes(config, format);
   const fixed = fixedBuffers.embeddings + fixedBuffers["output layer"] + layers * layer;
-  return { capacity, sequences, bytes: fixed + keysAndValues + scratchBytes(config, capacity) + headBytes(config) };
+  const bytesOfAll = fixed + keysAndValues + scratchBytes(config, capacity) + headBytes(config);
+  return { capacity, sequences, forks, bytes: bytesOfAll };
 }
 
 /** Bytes of the largest buffers whose size the model alone decides, by what a person calls them. */
@@ -83,7 +90,8 @@ function layerBytes({ hidden, heads, kvHeads, headDim, intermediate }: ModelConf
 /** A draft head of the usual shape: fc, attention and two experts as wide as the model, and the draft vocabulary's output layer. */
 function headBytes({ hidden }: ModelConfig): number {
   const usualVocabulary = 16_384;
-  return hidden * (12 * hidden + usualVocabulary) + 4 * 2 * mostOutputs * usualVocabulary;
+  const drafts = 2 * mostOutputs * draftTiles(usualVocabulary) * mostBranching * 8;
+  return hidden * (12 * hidden + usualVocabulary) + drafts;
 }
 
 function scratchBytes(config: ModelConfig, capacity: number): number {

@@ -65,8 +65,11 @@ export async function layOutForward(
   }
   await sequence.forward(chain(rows), "argmax");
   const { rows: table, paths, features } = target.scratch;
-  const plan = { rows: table, paths, features, count: rows, outputs: rows, picked: false, mode: "logits" } as const;
-  return [...(await target.plan({ ...plan, longest: cached + rows })), ...(await target.draw.plan(rows))];
+  const plan = { rows: table, paths, features, featureFormat: "values", picked: false, mode: "logits" } as const;
+  return [
+    ...(await target.plan({ ...plan, count: rows, outputs: rows, longest: cached + rows })),
+    ...(await target.draw.plan(rows)),
+  ];
 }
 
 function byKernel(dispatches: readonly Dispatch[], times: readonly number[]): KernelTime[] {

@@ -14,6 +14,8 @@ export interface Row {
   readonly path: number;
   /** `noSlot` for rows that only fill up a tile. */
   readonly slot: number;
+  /** In a forward of the draft head, the row of the features that it carries on. */
+  readonly parent?: number;
 }
 
 export const noSlot = 0xffffffff;

@@ -1,5 +1,5 @@
 import { headCells } from "../decoding/calibration.ts";
-import { draftTiles, logitTiles, powerTable, type RoundPlan } from "./roundKernels.ts";
+import { logitTiles, powerTable, type RoundPlan } from "./roundKernels.ts";
 import {
   encodeIdleSequence,
   noSlot,
@@ -20,12 +20,6 @@ export interface RowBuffers {
   readonly paths: GPUBuffer;
 }
 
-/** Rows of a forward of the head. */
-export interface HeadRowBuffers extends RowBuffers {
-  /** [sequences, rows] row of the features, or of the last forward's outputs, that each row takes. */
-  readonly featureRows: GPUBuffer;
-}
-
 /** Buffers that belong to the round itself. */
 export interface RoundBuffers {
   /** [sequences] Sequence */
@@ -34,16 +28,12 @@ export interface RoundBuffers {
   readonly offsets: GPUBuffer;
   /** [sequences] Tree */
   readonly trees: GPUBuffer;
-  /** [draft rows, tiles, branching] (key, id) */
-  readonly best: GPUBuffer;
-  /** [draft rows, tiles] (largest, sum) */
-  readonly masses: GPUBuffer;
   /** [draft rows, branching] (token, log-probability) */
   readonly candidates: GPUBuffer;
   /** The first forward of the head: [sequences, path], the last accepted token in the last row. */
-  readonly first: HeadRowBuffers;
+  readonly first: RowBuffers;
   /** Later forwards of the head: [sequences, branching]. */
-  readonly levels: HeadRowBuffers;
+  readonly levels: RowBuffers;
   /** [sequences, rows] of the target's forward */
   readonly verification: RowBuffers;
   /** [rows, tiles] (key, id) */
@@ -58,8 +48,10 @@ export interface RoundBuffers {
 
 /** Buffers of the forwards that a round's kernels read or move. */
 export interface RoundInputs {
-  /** [`RoundDispatches.draftRows`, draft vocabulary] float32 */
-  readonly draftLogits: GPUBuffer;
+  /** [`RoundDispatches.draftRows`, tiles, branching] (order key, draft id) of kernels/linearBest.wgsl */
+  readonly draftBest: GPUBuffer;
+  /** [`RoundDispatches.draftRows`, tiles] (largest logit, sum) */
+  readonly draftMasses: GPUBuffer;
   /** [draft vocabulary] target id of each draft id */
   readonly draftToTarget: GPUBuffer;
   /** [sequences * rows, vocabulary] float32 */
@@ -83,21 +75,15 @@ export function createRoundBuffers(device: GPUDevice, plan: RoundPlan): RoundBuf
     device.queue.writeBuffer(table, count * rowWords * 4, padding);
     return { rows: table, paths: create(`${label} paths`, count * path) };
   };
-  const headRows = (label: string, count: number): HeadRowBuffers => ({
-    ...rows(label, count),
-    featureRows: create(`${label} feature rows`, count),
-  });
   const draftRows = sequences * branching * (plan.parallel ? 2 : branches);
   const verified = sequences * shape.rows;
   const buffers: RoundBuffers = {
     sequences: create("sequences", sequences * sequenceWords),
     offsets: create("calibration", sequences * headCells),
     trees: create("trees", sequences * treeWords(shape)),
-    best: create("best drafts of tiles", draftRows * draftTiles(plan) * branching * 2),
-    masses: create("masses of tiles", draftRows * draftTiles(plan) * 2),
     candidates: create("candidates", draftRows * branching * 2),
-    first: headRows("first", sequences * path),
-    levels: headRows("level", sequences * branching),
+    first: rows("first", sequences * path),
+    levels: rows("level", sequences * branching),
     verification: rows("verification", verified),
     maxima: create("maxima of tiles", verified * logitTiles(plan) * 2),
     powers: create("powers", 1025),

@@ -1,6 +1,5 @@
 import acceptSource from "../../../kernels/accept.wgsl";
 import chooseSource from "../../../kernels/chooseTokens.wgsl";
-import draftTilesSource from "../../../kernels/draftTiles.wgsl";
 import draftTopKSource from "../../../kernels/draftTopK.wgsl";
 import growTreeSource from "../../../kernels/growTree.wgsl";
 import logitMaximaSource from "../../../kernels/logitMaxima.wgsl";
@@ -15,6 +14,7 @@ import wideSource from "../../../kernels/wide.wgsl";
 import { bind, type Dispatch, type Kernel, type KernelCompiler, type KernelConstants } from "./kernels.ts";
 import type { RoundBuffers, RoundInputs } from "./roundBuffers.ts";
 import { checkRoundShape, type RoundShape, roundConstants } from "./roundLayout.ts";
+import { linearColumns } from "./targetKernels.ts";
 
 /** What the kernels of a round are compiled for. */
 export interface RoundPlan {
@@ -35,20 +35,15 @@ export interface MovedCache {
 
 /** Text of a round's kernels: what a verdict about them depends on. */
 export const roundSources = [
-  ...[sequenceSource, roundSource, orderSource, wideSource, draftTilesSource, draftTopKSource, growTreeSource],
+  ...[sequenceSource, roundSource, orderSource, wideSource, draftTopKSource, growTreeSource],
   ...[plantTreeSource, rerankSource, logitMaximaSource, chooseSource, acceptSource, moveAcceptedSource],
 ].join("\n");
 
-/** Ids of one workgroup of draftTiles and logitMaxima. */
-const draftTile = 2048;
+/** Ids of one workgroup of logitMaxima. */
 const logitTile = 4096;
 /** Exact sums of weights in 14-bit limbs have room for so many. */
 export const largestVocabulary = 2 ** 18;
 const moveThreads = 64;
-
-export function draftTiles({ draftVocabulary }: Pick<RoundPlan, "draftVocabulary">): number {
-  return Math.ceil(draftVocabulary / draftTile);
-}
 
 export function logitTiles({ vocabulary }: Pick<RoundPlan, "vocabulary">): number {
   return Math.ceil(vocabulary / logitTile);
@@ -69,11 +64,10 @@ export function moveGroups({ layers, width }: MovedCache, { sequences }: RoundSh
   return [Math.ceil(width / moveThreads), layers * 2, sequences];
 }
 
-/** Growing one level, by the forward that it comes from. */
-type Growth = "first" | "next" | "parallelAfterFirst" | "parallel";
+/** Growing what a forward proposes; the only and the last one yield two levels, where there is a parallel one. */
+type Growth = "first" | "next" | "only" | "last";
 
 interface CompiledKernels {
-  readonly draftTiles: Kernel;
   readonly draftTopK: Kernel;
   readonly plantTree: Kernel;
   readonly grow: ReadonlyMap<Growth, Kernel>;
@@ -96,29 +90,24 @@ export class RoundKernels {
   static async compile(compiler: KernelCompiler, plan: RoundPlan): Promise<RoundKernels> {
     const { shape, vocabulary, draftVocabulary, parallel } = plan;
     checkRoundShape(shape);
-    const { sequences, branching, branches } = shape;
+    const { branching, branches } = shape;
     const round = roundConstants(shape);
     const shared = [rowsSource, sequenceSource, roundSource];
     const compile = (name: string, sources: readonly string[], constants: KernelConstants) =>
       compiler.compile(name, sources.join("\n"), constants);
     const grow = (kind: Growth) => {
-      const frontier = kind === "first" || kind === "parallelAfterFirst" ? 1 : branching;
-      const isParallel = kind === "parallel" || kind === "parallelAfterFirst";
+      const isFirst = kind === "first" || kind === "only";
       return compile("growTree", [...shared, orderSource, growTreeSource], {
         ...round,
-        FRONTIER: frontier,
-        FIRST: Number(kind === "first"),
-        PARALLEL: Number(isParallel),
-        BRANCHES: isParallel ? 1 : branches,
-        CANDIDATE_ROW: isParallel ? sequences * frontier : 0,
+        FRONTIER: isFirst ? 1 : branching,
+        FIRST: Number(isFirst),
+        PARALLEL: Number(kind === "only" || kind === "last"),
+        BRANCHES: branches,
       });
     };
-    const growths: readonly Growth[] = parallel
-      ? ["first", "next", "parallelAfterFirst", "parallel"]
-      : ["first", "next"];
-    const draft = { VOCABULARY: draftVocabulary, BRANCHING: branching };
-    const [tiles, topK, plantTree, rerank, maxima, choose, accept, move, grown] = await Promise.all([
-      compile("draftTiles", [orderSource, draftTilesSource], draft),
+    const growths: readonly Growth[] = parallel ? ["first", "next", "only", "last"] : ["first", "next"];
+    const draft = { VOCABULARY: draftVocabulary, BRANCHING: branching, TILE: linearColumns };
+    const [topK, plantTree, rerank, maxima, choose, accept, move, grown] = await Promise.all([
       compile("draftTopK", [orderSource, draftTopKSource], draft),
       compile("plantTree", [...shared, plantTreeSource], round),
       compile("rerank", [...shared, orderSource, rerankSource], round),
@@ -131,7 +120,6 @@ export class RoundKernels {
       Promise.all(growths.map(async (kind) => [kind, await grow(kind)] as const)),
     ]);
     return new RoundKernels(compiler.device, plan, {
-      draftTiles: tiles,
       draftTopK: topK,
       plantTree,
       grow: new Map(grown),
@@ -148,23 +136,20 @@ export class RoundKernels {
     const { device, plan, kernels } = this;
     const { sequences, rows } = plan.shape;
     const bound = (kernel: Kernel, parts: readonly GPUBuffer[]) => ({ kernel, bindings: bind(device, kernel, parts) });
-    const { best, masses, candidates, offsets, sequences: states, trees, levels, verification, first } = buffers;
+    const { candidates, offsets, sequences: states, trees, levels, verification, first } = buffers;
     const { maxima, powers, chosen, outcomes } = buffers;
 
-    const tiles = bound(kernels.draftTiles, [inputs.draftLogits, best, masses]);
-    const topK = bound(kernels.draftTopK, [best, masses, inputs.draftToTarget, candidates]);
+    const drafts = [inputs.draftBest, inputs.draftMasses, inputs.draftToTarget, candidates];
+    const topK = bound(kernels.draftTopK, drafts);
     const grow = new Map<Growth, Dispatch>();
     for (const [kind, kernel] of kernels.grow) {
-      const parts = [candidates, offsets, states, trees, levels.rows, levels.paths, levels.featureRows];
+      const parts = [candidates, offsets, states, trees, levels.rows, levels.paths];
       grow.set(kind, { ...bound(kernel, parts), workgroups: [sequences] });
     }
     const verified = sequences * rows;
-    const accept = [states, verification.rows, chosen, trees, outcomes, first.rows, first.paths, first.featureRows];
+    const accept = [states, verification.rows, chosen, trees, outcomes, first.rows, first.paths];
     return new RoundDispatches(plan, {
-      topK: (count) => [
-        { ...tiles, workgroups: [draftTiles(plan), count] },
-        { ...topK, workgroups: [count] },
-      ],
+      topK: (count) => ({ ...topK, workgroups: [count] }),
       grow,
       plant: { ...bound(kernels.plantTree, [states, trees]), workgroups: [sequences] },
       rerank: {
@@ -191,7 +176,7 @@ export class RoundKernels {
 }
 
 interface BoundDispatches {
-  readonly topK: (rows: number) => readonly Dispatch[];
+  readonly topK: (rows: number) => Dispatch;
   readonly grow: ReadonlyMap<Growth, Dispatch>;
   readonly plant: Dispatch;
   readonly rerank: Dispatch;
@@ -210,7 +195,7 @@ export class RoundDispatches {
     private readonly bound: BoundDispatches,
   ) {}
 
-  /** Rows of the draft logits that `level` reads: [lists, sequences, nodes], the contrastive ones behind the mixture's. */
+  /** Rows of the drafts that `level` reads: [lists, sequences, nodes], the contrastive ones behind the mixture's. */
   draftRows(forward: number, last: boolean): number {
     const { shape, parallel } = this.plan;
     const nodes = forward === 1 ? 1 : shape.branching;
@@ -218,19 +203,19 @@ export class RoundDispatches {
   }
 
   /**
-   * Adds what a forward of the head proposed; its logits lie in `draftLogits`.
+   * Adds what a forward of the head proposed, whose drafts lie in `RoundInputs`.
    * @param forward of this round, 1 for the first
    * @param last the round's last forward: it yields the parallel level too, where the head has one
    */
   level(forward: number, last: boolean): readonly Dispatch[] {
-    return [...this.bound.topK(this.draftRows(forward, last)), ...this.grow(forward, last)];
+    return [this.bound.topK(this.draftRows(forward, last)), this.grow(forward, last)];
   }
 
   /** The part of `level` behind the candidates. */
-  grow(forward: number, last: boolean): readonly Dispatch[] {
-    const { grow } = this.bound;
-    const own = grow.get(forward === 1 ? "first" : "next")!;
-    return last && this.plan.parallel ? [own, grow.get(forward === 1 ? "parallelAfterFirst" : "parallel")!] : [own];
+  grow(forward: number, last: boolean): Dispatch {
+    const two = last && this.plan.parallel;
+    const kind: Growth = forward === 1 ? (two ? "only" : "first") : two ? "last" : "next";
+    return this.bound.grow.get(kind)!;
   }
 
   /** Stands for all levels where nothing is drafted: the tree is its root. */

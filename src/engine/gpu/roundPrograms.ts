@@ -3,7 +3,8 @@ import { plainRung, type Rung } from "../decoding/ladder.ts";
 import type { GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
 import type { Dispatch } from "./kernels.ts";
-import type { HeadRowBuffers, RoundBuffers } from "./roundBuffers.ts";
+import type { RoundPhases } from "./phaseTimer.ts";
+import type { RoundBuffers, RowBuffers } from "./roundBuffers.ts";
 import type { RoundDispatches } from "./roundKernels.ts";
 import { pathLength, type RoundShape, rowWords } from "./roundLayout.ts";
 import { storage } from "./storage.ts";
@@ -23,7 +24,7 @@ export interface RoundParts {
 /** Rows of the head's first forward: as many as the round before may have accepted, the accepted ones at the end. */
 interface FirstRows {
   readonly count: number;
-  readonly rows: HeadRowBuffers;
+  readonly rows: RowBuffers;
   /** The last row, or the last one of every sequence. */
   readonly picks: GPUBuffer;
   readonly ownBuffers: readonly GPUBuffer[];
@@ -38,7 +39,7 @@ const usualFirstRows = 8;
  */
 export class RoundPrograms {
   /** The last program of each kind: others were for texts of another length. */
-  private readonly programs = new Map<string, { readonly blocks: number; readonly dispatches: readonly Dispatch[] }>();
+  private readonly programs = new Map<string, { readonly blocks: number; readonly phases: RoundPhases }>();
   private readonly levelPicks: GPUBuffer;
   /** With rising counts; the last one has room for every path. */
   private readonly firstRows: readonly FirstRows[];
@@ -59,10 +60,9 @@ export class RoundPrograms {
     this.firstRows = [
       ...fewer.map((count): FirstRows => {
         const rows = storage(device, `last ${count} rows`, (count + tileSizes.at(-1)!) * rowWords);
-        const featureRows = storage(device, `last ${count} feature rows`, count);
         const picks = indices(`pick of ${count}`, [count - 1]);
-        const ownBuffers = [rows, featureRows, picks];
-        return { count, rows: { rows, featureRows, paths: buffers.first.paths }, picks, ownBuffers };
+        const ownBuffers = [rows, picks];
+        return { count, rows: { rows, paths: buffers.first.paths }, picks, ownBuffers };
       }),
       pickedFirst(
         indices(
@@ -92,19 +92,19 @@ export class RoundPrograms {
   }
 
   /**
-   * All dispatches of a round.
+   * All dispatches of a round, by its parts.
    * @param freshTokens the most that the round before may have accepted
    * @param longest bound of the positions that it may reach, tree included
    */
-  async of(rung: Rung, freshTokens: number, longest: number): Promise<readonly Dispatch[]> {
+  async of(rung: Rung, freshTokens: number, longest: number): Promise<RoundPhases> {
     const blocks = Math.ceil(longest / attentionBlock);
     const first = this.firstRowsOf(freshTokens);
     const key = [rung.rows, rung.levels, first.count].join();
     const known = this.programs.get(key);
-    if (known?.blocks === blocks) return known.dispatches;
-    const dispatches = await this.compose(rung, first, blocks * attentionBlock);
-    this.programs.set(key, { blocks, dispatches });
-    return dispatches;
+    if (known?.blocks === blocks) return known.phases;
+    const phases = await this.compose(rung, first, blocks * attentionBlock);
+    this.programs.set(key, { blocks, phases });
+    return phases;
   }
 
   /** Encodes what the head's first forward of the next round needs, where that takes fewer rows than there is room for. */
@@ -115,7 +115,6 @@ export class RoundPrograms {
     if (skipped === 0 || rows === first) return;
     const rowBytes = 4 * rowWords;
     encoder.copyBufferToBuffer(first.rows, skipped * rowBytes, rows.rows, 0, count * rowBytes);
-    encoder.copyBufferToBuffer(first.featureRows, skipped * 4, rows.featureRows, 0, count * 4);
   }
 
   /** The head's part of a round of so many forwards. */
@@ -133,17 +132,17 @@ export class RoundPrograms {
     return this.firstRows.find(({ count }) => count >= freshTokens) ?? this.firstRows.at(-1)!;
   }
 
-  private async compose(rung: Rung, first: FirstRows, longest: number): Promise<readonly Dispatch[]> {
+  private async compose(rung: Rung, first: FirstRows, longest: number): Promise<RoundPhases> {
     const { target, shape, buffers, dispatches, features } = this.parts;
     const { rows, paths } = buffers.verification;
     const count = shape.sequences * rung.rows;
     const forward = { rows, paths, count, outputs: count, picked: false, mode: "logits", features, longest } as const;
-    return [
-      ...(await this.drafting(rung, first, longest)),
-      dispatches.verify,
-      ...(await target.plan(forward)),
-      ...dispatches.decide,
-    ];
+    return {
+      draft: await this.drafting(rung, first, longest),
+      tree: [dispatches.verify],
+      verify: await target.plan({ ...forward, featureFormat: "head" }),
+      accept: dispatches.decide,
+    };
   }
 
   /** What comes before the rows are chosen: the head's levels, or its keys alone and a tree that is a root or the host's chain. */
@@ -164,10 +163,10 @@ export class RoundPrograms {
       const yieldsTwo = parallel && forward === rung.draftForwards;
       const lists = branches === 2 || yieldsTwo ? 2 : 1;
       const plan = isFirst
-        ? head.plan(firstForward, { picks: first.picks, count: sequences, lists })
+        ? head.plan(firstForward, { picks: first.picks, count: sequences, lists, branching })
         : head.plan(
-            { ...buffers.levels, features: head.values, count: sequences * branching, longest },
-            { picks: this.levelPicks, count: sequences * branching, lists },
+            { ...buffers.levels, features: head.predicted, count: sequences * branching, longest },
+            { picks: this.levelPicks, count: sequences * branching, lists, branching },
           );
       all.push(...(await plan), ...dispatches.level(forward, yieldsTwo));
     }

@@ -1,4 +1,6 @@
 import type { DraftTree } from "../decoding/tree.ts";
+import { encodeTiles } from "./draftReference.ts";
+import { draftTiles } from "./headKernels.ts";
 import type { Dispatch, KernelCompiler } from "./kernels.ts";
 import { createRoundBuffers, type RoundBuffers, type RoundInputs } from "./roundBuffers.ts";
 import { type RoundDispatches, RoundKernels, type RoundPlan } from "./roundKernels.ts";
@@ -51,7 +53,8 @@ export class RoundTrial {
     trial.poison(...[first, levels, verification, scratch].flatMap((group) => Object.values(group) as GPUBuffer[]));
     const draftRows = shape.sequences * shape.branching * 2;
     const inputs = {
-      draftLogits: trial.poisoned(draftRows * draftVocabulary),
+      draftBest: trial.poisoned(draftRows * draftTiles(draftVocabulary) * shape.branching * 2),
+      draftMasses: trial.poisoned(draftRows * draftTiles(draftVocabulary) * 2),
       draftToTarget: trial.buffer(Uint32Array.from({ length: draftVocabulary }, (_, id) => id)),
       logits: trial.poisoned(shape.sequences * shape.rows * vocabulary),
       cache: trial.poisoned(cache.layers * 2 * cache.slots * cache.width),
@@ -70,6 +73,13 @@ export class RoundTrial {
 
   run(...dispatches: readonly Dispatch[]): void {
     this.trial.submit(dispatches);
+  }
+
+  /** Draft logits [rows, draft vocabulary], as the head's forward leaves them. */
+  writeDraftLogits(logits: Float32Array): void {
+    const { best, masses } = encodeTiles(logits, this.plan.draftVocabulary, this.shape.branching);
+    this.trial.write(this.inputs.draftBest, best);
+    this.trial.write(this.inputs.draftMasses, masses);
   }
 
   /** Candidates as draftTopK leaves them, [row][rank]. */

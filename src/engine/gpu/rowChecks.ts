@@ -19,7 +19,7 @@ function normCheck(trials: KernelTrials, { hidden, rmsEpsilon }: Pick<ModelConfi
     const gains = randomFloats(2 * hidden, 32).map((value) => 1 + value / 2);
     const [plain, kept, picked, factors] = await Promise.all([
       trials.norm(input, gains, rmsEpsilon),
-      trials.norm(input, gains, rmsEpsilon, { keep: true }),
+      trials.norm(input, gains, rmsEpsilon, { keep: "values" }),
       trials.norm(input, gains, rmsEpsilon, { picks: [...Array(rows).keys()] }),
       trials.norm(input, gains, -1),
     ]);

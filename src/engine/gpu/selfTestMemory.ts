@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { cacheDirectory } from "../model/paths.ts";
 import type { GpuDevice } from "./device.ts";
-import { headSources } from "./gpuHead.ts";
+import { headSources } from "./headKernels.ts";
 import { KernelCompiler } from "./kernels.ts";
 import { recallJson, rememberJson } from "./memoryFile.ts";
 import { roundSources } from "./roundKernels.ts";
@@ -24,7 +24,11 @@ export interface SelfTestMemory {
 export async function rememberedSelfTest(
   gpu: GpuDevice,
   subject: SelfTestSubject,
-  { build, folder = join(cacheDirectory(), "gpu"), compiler = new KernelCompiler(gpu.device) }: SelfTestMemory,
+  {
+    build,
+    folder = join(cacheDirectory(), "gpu"),
+    compiler = new KernelCompiler(gpu.device, gpu.lanes),
+  }: SelfTestMemory,
 ): Promise<SelfTestVerdict> {
   const file = join(folder, `${identityOf(gpu, subject, build)}.json`);
   const known = await recall(file);
@@ -34,10 +38,10 @@ export async function rememberedSelfTest(
   return verdict;
 }
 
-function identityOf({ name, driver }: GpuDevice, { config, format }: SelfTestSubject, build: string): string {
+function identityOf({ name, driver, lanes }: GpuDevice, { config, format }: SelfTestSubject, build: string): string {
   const { hidden, intermediate, heads, kvHeads, headDim, rmsEpsilon } = config;
   const model = [hidden, intermediate, heads, kvHeads, headDim, rmsEpsilon, format];
-  const identity = JSON.stringify([name, driver, build, model, forwardSources, roundSources, headSources]);
+  const identity = JSON.stringify([name, driver, lanes, build, model, forwardSources, roundSources, headSources]);
   return createHash("sha256").update(identity).digest("hex").slice(0, 32);
 }
 

@@ -1,12 +1,14 @@
 import type { WeightFormat } from "../cpu/packMatrix.ts";
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
-import type { HeadTensors } from "../model/headFile.ts";
+import type { HeadConfig, HeadTensors } from "../model/headFile.ts";
 import type { GpuDevice } from "./device.ts";
 import { attentionScratchBytes, mostRows } from "./forwardBuffers.ts";
 import type { GpuHeadOptions } from "./gpuHead.ts";
+import { draftTiles, expertsOf, gatesOf, listsOf, mixTile } from "./headKernels.ts";
 import { largestVocabulary } from "./roundKernels.ts";
-import { attentionBlock, linearColumns, threads, tileSizes } from "./targetKernels.ts";
+import { mostBranching } from "./roundLayout.ts";
+import { attentionBlock, linearColumns, productThreads, tileSizes } from "./targetKernels.ts";
 
 /** A device, as far as its limits decide which kernels it can run. */
 export interface ShapeDevice extends Pick<GpuDevice, "name"> {
@@ -29,7 +31,7 @@ type LayerShape = Pick<ModelConfig, "heads" | "kvHeads" | "headDim">;
 const quad = 4;
 /** Inputs of a head that share a scale: its kernels know no half blocks. */
 const headBlock = 32;
-/** Storage buffers of accept and linearMix, which have the most. */
+/** Storage buffers of a head's fc and linearNormed, which have the most. */
 const mostStorageBuffers = 8;
 /** chooseTokens' counters and rerank's keys of the largest tree take nearly as much, whatever the model: what every WebGPU has. */
 const leastWorkgroupBytes = 16_384;
@@ -68,8 +70,8 @@ export function checkHeadShape(
     throw refusal(`${head} has ${shape.heads} heads over ${shape.kvHeads} key heads, which do not go together`);
   }
   checkLayer(head, shape, gpu);
-  const experts = Math.max(1, config.experts);
-  refuseMore(`${head} routes to ${experts} experts, which`, 4 * (experts + 2) + scratchBytes, gpu);
+  const experts = expertsOf(config);
+  refuseMore(`${head} routes to ${experts} experts, which`, mixBytes(config, outputs), gpu);
   const vocabulary = draftToTarget.length;
   checkWorkgroups(head, Math.max(groups(2 * experts * intermediate), groups(vocabulary)), gpu);
   const perWeight = quantize ? 1 : 4;
@@ -77,7 +79,7 @@ export function checkHeadShape(
   for (const [part, bytes] of Object.entries({
     experts: 2 * hidden * experts * intermediate * perWeight,
     "output layer": vocabulary * hidden * perWeight,
-    logits: 4 * roundedUp(2 * outputs, tileSizes.at(-1)!) * vocabulary,
+    drafts: 4 * roundedUp(2 * outputs, tileSizes.at(-1)!) * draftTiles(vocabulary) * mostBranching * 2,
     "keys and values": 4 * 2 * regionSlots * sequences * shape.kvHeads * shape.headDim,
     attention: attentionScratchBytes(shape, regionSlots),
   })) {
@@ -98,8 +100,8 @@ function checkLayer(whose: string, { heads, kvHeads, headDim }: LayerShape, gpu:
   }
   // linearQkv's tile is as wide as a head; all other kernels have 256 threads or fewer.
   const most = Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
-  if (threads > most)
-    throw refusal(`GPU kernels need ${threads} threads that work together, and ${gpu.name} has ${most}`);
+  if (productThreads > most)
+    throw refusal(`GPU kernels need ${productThreads} threads that work together, and ${gpu.name} has ${most}`);
   if (headDim > most) {
     throw refusal(
       `${whose}'s heads of ${headDim} need as many threads that work together, and ${gpu.name} has ${most}`,
@@ -127,6 +129,14 @@ function checkLayer(whose: string, { heads, kvHeads, headDim }: LayerShape, gpu:
 /** Workgroup memory of kernels/attention.wgsl: queries, weights, slots, and two numbers for each head of a group. */
 function attentionBytes(group: number, headDim: number): number {
   return group * (4 * headDim + 4 * attentionBlock) + 4 * attentionBlock + 2 * roundedUp(4 * group, 16);
+}
+
+/** Workgroup memory of kernels/linearMix.wgsl: a tile of both lists, what the norm and the router summed up, and the experts' weights. */
+function mixBytes(config: HeadConfig, outputs: number): number {
+  const rows = mixTile(outputs);
+  const listed = rows * listsOf(config);
+  const experts = expertsOf(config);
+  return 4 * (listed * linearColumns + roundedUp(rows * (gatesOf(config) + 1), 4) + roundedUp(listed * experts, 4));
 }
 
 function checkWorkgroups(whose: string, wanted: number, { name, device }: ShapeDevice): void {

@@ -1,6 +1,8 @@
 import attentionSource from "../../../kernels/attention.wgsl";
 import mergeSource from "../../../kernels/attentionMerge.wgsl";
 import blockStepsSource from "../../../kernels/blockSteps.wgsl";
+import cacheFloat16Source from "../../../kernels/cacheFloat16.wgsl";
+import cacheFloat32Source from "../../../kernels/cacheFloat32.wgsl";
 import embedSource from "../../../kernels/embed.wgsl";
 import linearSource from "../../../kernels/linear.wgsl";
 import float32Source from "../../../kernels/linearFloat32.wgsl";
@@ -8,12 +10,12 @@ import gatedSource from "../../../kernels/linearGated.wgsl";
 import int4Source from "../../../kernels/linearInt4.wgsl";
 import int8Source from "../../../kernels/linearInt8.wgsl";
 import int8BlocksSource from "../../../kernels/linearInt8Blocks.wgsl";
-import keepSource from "../../../kernels/linearKeep.wgsl";
 import qkvSource from "../../../kernels/linearQkv.wgsl";
 import tileSource from "../../../kernels/linearTile.wgsl";
 import normSource from "../../../kernels/norm.wgsl";
 import quantizeBlocksSource from "../../../kernels/quantizeBlocks.wgsl";
 import rowSumsSource from "../../../kernels/rowSums.wgsl";
+import rowSumsSubgroupsSource from "../../../kernels/rowSumsSubgroups.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
 import type { WeightFormat } from "../cpu/packMatrix.ts";
 import type { Kernel, KernelCompiler, KernelConstants } from "./kernels.ts";
@@ -28,8 +30,8 @@ export const tileSizes = [1, 2, 4, 8, 16, 32, 64] as const;
 export const attentionBlock = 128;
 
 /** Threads of a workgroup of the products. */
-export const threads = 256;
-/** Columns of a tile of the products, heads apart. */
+export const productThreads = 256;
+/** Columns of a product's tile; of projections to attention it is a head's width. */
 export const linearColumns = 64;
 
 /** How a product's input comes: int8 with a scale per row or per 32 inputs, or float32. */
@@ -38,9 +40,13 @@ export type InputFormat = "int8" | "int8-blocks" | "float32";
 /** Formats of a product's operands: weights as wide as its input, or int4 with an int8 input. */
 export type ProductFormat = InputFormat | "int4" | "int4-blocks";
 
-const productSources: Readonly<
-  Record<ProductFormat, { readonly source: string; readonly constants?: KernelConstants }>
-> = {
+/** Text that goes before a kernel's own, and its constants: how a product reads its operands, or how a row is added up. */
+export interface OperandSource {
+  readonly source: string;
+  readonly constants?: KernelConstants;
+}
+
+const productSources: Readonly<Record<ProductFormat, OperandSource>> = {
   int8: { source: int8Source },
   "int8-blocks": { source: int8BlocksSource },
   int4: { source: int4Source, constants: { BLOCKS: 0 } },
@@ -55,7 +61,8 @@ export function blocksFormat(format: WeightFormat): ProductFormat {
 
 /** Text of all kernels of a forward: what a verdict about them depends on. */
 export const forwardSources = [
-  ...[rowsSource, rowSumsSource, quantizeSource, tileSource, embedSource, normSource, attentionSource, mergeSource],
+  ...[rowsSource, rowSumsSource, rowSumsSubgroupsSource, quantizeSource, tileSource, embedSource, normSource],
+  ...[cacheFloat32Source, cacheFloat16Source, attentionSource, mergeSource],
   ...[int8Source, int8BlocksSource, int4Source, float32Source, linearSource, gatedSource, qkvSource],
 ].join("\n");
 
@@ -83,6 +90,9 @@ export function inputWords(format: ProductFormat, inputs: number): number {
   }
 }
 
+/** How features are kept: float32 values for the host, or as the draft head's fc reads them. */
+export type FeatureFormat = "values" | "head";
+
 export interface LinearShape {
   readonly inputs: number;
   readonly outputs: number;
@@ -97,6 +107,20 @@ export interface AttentionShape {
   readonly slots: number;
   /** Attention blocks of the longest sequence. */
   readonly blocks: number;
+  /** How keys and values are kept; float32 where absent. */
+  readonly cacheFormat?: CacheFormat;
+}
+
+/** float16 halves what long texts take and what attention reads, and rounds every key and value by itself. */
+export type CacheFormat = "float32" | "float16";
+
+/** 32-bit words of a slot's keys, or values, in one layer. */
+export function cacheWords({
+  kvHeads,
+  headDim,
+  cacheFormat,
+}: Pick<AttentionShape, "kvHeads" | "headDim" | "cacheFormat">) {
+  return (kvHeads * headDim) / (cacheFormat === "float16" ? 2 : 1);
 }
 
 /** Compiles the kernels of a forward, for the shapes of one model. */
@@ -140,7 +164,8 @@ export class ForwardKernels {
 
   qkv(shape: LinearShape, tile: number): Promise<Kernel> {
     const { heads, kvHeads, headDim, slots } = this.shape;
-    const constants = { HEADS: heads, KV_HEADS: kvHeads, SLOTS: slots };
+    const half = Number(this.shape.cacheFormat === "float16");
+    const constants = { HEADS: heads, KV_HEADS: kvHeads, SLOTS: slots, HALF: half };
     return this.product("linearQkv", qkvSource, shape, tile, headDim, constants);
   }
 
@@ -148,14 +173,16 @@ export class ForwardKernels {
   norm(
     width: number,
     epsilon: number,
-    options: { readonly keep?: boolean; readonly pick?: boolean } = {},
+    options: { readonly keep?: FeatureFormat; readonly pick?: boolean } = {},
   ): Promise<Kernel> {
-    const { keep = false, pick = false } = options;
-    return this.compiler.compile("norm", rowSumsSource + normSource, {
+    const { keep, pick = false } = options;
+    const { source, constants } = this.rowSums;
+    return this.compiler.compile("norm", source + blockStepsSource + normSource, {
+      ...constants,
       WIDTH: width,
       EPSILON: epsilon,
       QUANTIZE: Number(this.quantize),
-      KEEP: Number(keep),
+      KEEP: keep === undefined ? 0 : keep === "head" && this.quantize ? 2 : 1,
       PICK: Number(pick),
     });
   }
@@ -165,20 +192,27 @@ export class ForwardKernels {
   }
 
   attention(): Promise<Kernel> {
-    const { heads, kvHeads, headDim, slots, blocks } = this.shape;
-    return this.compiler.compile("attention", rowsSource + attentionSource, {
-      HEAD_DIM: headDim,
-      KV_HEADS: kvHeads,
-      GROUP: heads / kvHeads,
-      SLOTS: slots,
-      BLOCK: attentionBlock,
-      BLOCKS: blocks,
-    });
+    const { heads, kvHeads, headDim, slots, blocks, cacheFormat = "float32" } = this.shape;
+    const cacheSource = { float32: cacheFloat32Source, float16: cacheFloat16Source }[cacheFormat];
+    return this.compiler.compile(
+      cacheFormat === "float32" ? "attention" : `attention ${cacheFormat}`,
+      rowsSource + cacheSource + attentionSource,
+      {
+        HEAD_DIM: headDim,
+        KV_HEADS: kvHeads,
+        GROUP: heads / kvHeads,
+        SLOTS: slots,
+        BLOCK: attentionBlock,
+        BLOCKS: blocks,
+      },
+    );
   }
 
   merge(): Promise<Kernel> {
     const { heads, headDim, blocks } = this.shape;
-    return this.compiler.compile("attentionMerge", rowsSource + rowSumsSource + mergeSource, {
+    const { source, constants } = this.rowSums;
+    return this.compiler.compile("attentionMerge", rowsSource + source + mergeSource, {
+      ...constants,
       HEAD_DIM: headDim,
       HEADS: heads,
       BLOCK: attentionBlock,
@@ -187,26 +221,27 @@ export class ForwardKernels {
     });
   }
 
-  /** x @ W kept and quantized: fc of a draft head. */
-  keep(shape: LinearShape, tile: number): Promise<Kernel> {
-    const source = quantizeSource + keepSource;
-    return this.product("linearKeep", source, shape, tile, linearColumns, { QUANTIZE: Number(this.quantize) });
+  /** How a workgroup adds up: with or without subgroups, and the same bits. */
+  private get rowSums(): OperandSource {
+    const { lanes } = this.compiler;
+    return lanes > 1 ? { source: rowSumsSubgroupsSource, constants: { LANES: lanes } } : { source: rowSumsSource };
   }
 
-  private product(
+  /** A product with this epilogue, and other operands where the shape's format does not say it all. */
+  product(
     name: string,
     epilogue: string,
     { inputs, outputs, format }: LinearShape,
     tile: number,
     columns: number,
     constants: KernelConstants,
+    operands: OperandSource = productSources[format],
   ): Promise<Kernel> {
-    const operands = productSources[format];
     const source = rowsSource + operands.source + tileSource + epilogue;
     return this.compiler.compile(`${name} ${format}`, source, {
       ROWS: tile,
       COLUMNS: columns,
-      SLICES: Math.max(1, Math.floor(threads / columns)),
+      SLICES: Math.max(1, Math.floor(productThreads / columns)),
       INPUTS: Math.ceil(inputs / inputAlignment[format]) * inputAlignment[format],
       OUTPUTS: outputs,
       ...operands.constants,

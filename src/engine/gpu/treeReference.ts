@@ -20,10 +20,9 @@ export interface Place {
 /** One candidate: a target token and its natural logarithm of probability. */
 export type Candidate = readonly [token: number, logProbability: number];
 
-/** A head's row with the slots it sees behind the kept ones and the output row it carries on. */
+/** A head's row with the slots it sees behind the kept ones. */
 export interface HeadRow extends Omit<DeviceRow, "path"> {
   readonly slots: readonly number[];
-  readonly featureRow: number;
 }
 
 /** A sequence's draft tree, grown level by level in plain lists. */
@@ -125,9 +124,8 @@ export class ReferenceTree {
         contiguous: length,
         slot: slots.at(-1)!,
         sequence,
-        parent: -1,
+        parent: (this.proposers.get(node)! * sequences + sequence) * frontierRows + this.parentRows[i]!,
         slots,
-        featureRow: (this.proposers.get(node)! * sequences + sequence) * frontierRows + this.parentRows[i]!,
       };
     });
   }

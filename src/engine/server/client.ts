@@ -31,6 +31,7 @@ export function sharedDecoding(request: ActiveRequest, model: LoadedModel, clien
     signal: request.signal,
     turn: request.turn,
     prefillRows: model.prefillRows,
+    watched: () => client.observesRounds,
     onRound(round) {
       if (client.observesRounds) client.sendRound(describeRound(round, model.engine.tokenizer));
     },

@@ -23,6 +23,8 @@ export interface LoadOptions {
 const method: Method = "auto";
 /** Each has a KV cache of its own. */
 const sessions = 3;
+/** A list of three alternatives is written side by side: its session writes one of them. */
+const forks = 2;
 
 /** An engine with the sessions that decode from it, released when the last request is done with it. */
 export class LoadedModel {
@@ -42,6 +44,7 @@ export class LoadedModel {
       path: modelPath,
       device,
       sessions,
+      forks,
       signal,
       progress,
       onNote: log,

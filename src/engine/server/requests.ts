@@ -65,9 +65,10 @@ export class ActiveRequest implements Borrower {
   }
 
   /** To be awaited before every forward; returns at once after the request's end was asked for. */
-  readonly turn = async (): Promise<void> => {
-    if (!this.turnIsUnused) return await this.place.next();
+  readonly turn = async (company?: object): Promise<void> => {
+    const isMine = this.turnIsUnused && company === undefined;
     this.turnIsUnused = false;
+    if (!isMine) await this.place.next(company);
   };
 }
 

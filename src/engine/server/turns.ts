@@ -10,8 +10,11 @@ export function isMoreUrgent(first: Priority, second: Priority): boolean {
 
 /** Work that takes turns; it holds the device from the end of `next` to the following `next` or `leave`. */
 export interface Place {
-  /** Gives back the turn that is held and waits for another one; returns without one once the signal has fired. */
-  next(): Promise<void>;
+  /**
+   * Gives back the turn that is held and waits for another one; returns without one once the signal has fired.
+   * @param company works that wait with the same one get their turn together
+   */
+  next(company?: object): Promise<void>;
   /** Gives back the turn that is held. */
   leave(): void;
 }
@@ -20,21 +23,23 @@ interface Waiting {
   readonly priority: Priority;
   readonly owner: object;
   readonly arrival: number;
+  readonly company: object | undefined;
   readonly start: () => void;
 }
 
 /**
  * Hands the device out for one forward at a time: to the most urgent work, among equally urgent work to the owner that was
- * served longest ago, and for one owner to what came first.
+ * served longest ago, and for one owner to what came first. A forward that several works share is one turn of them all.
  */
 export class Turns {
-  /** Turns handed out so far. */
+  /** Turns handed out so far; one that several works share counts as its most urgent work's. */
   readonly granted: Record<Priority, number> = { typed: 0, generate: 0, prefetch: 0, warm: 0 };
   private readonly waiting = new Set<Waiting>();
   private readonly served = new WeakMap<object, number>();
   private arrivals = 0;
   private turn = 0;
-  private busy = false;
+  /** Works that have the turn. */
+  private holders = 0;
   private choosing = false;
 
   /** @param listen awaited before a turn is handed out, so that what was asked for meanwhile takes part */
@@ -47,10 +52,10 @@ export class Turns {
     const leave = () => {
       if (!holds) return;
       holds = false;
-      this.busy = false;
+      this.holders--;
       this.choose();
     };
-    const next = () =>
+    const next = (company?: object) =>
       new Promise<void>((resolve) => {
         leave();
         if (signal.aborted) return resolve();
@@ -62,6 +67,7 @@ export class Turns {
           priority,
           owner,
           arrival,
+          company,
           start: () => {
             signal.removeEventListener("abort", giveUp);
             holds = true;
@@ -76,17 +82,22 @@ export class Turns {
   }
 
   private choose(): void {
-    if (this.choosing || this.busy || this.waiting.size === 0) return;
+    if (this.choosing || this.holders > 0 || this.waiting.size === 0) return;
     this.choosing = true;
     void this.listen().then(() => {
       this.choosing = false;
       const [first] = [...this.waiting].sort((a, b) => this.compare(a, b));
       if (first === undefined) return;
-      this.waiting.delete(first);
-      this.busy = true;
-      this.served.set(first.owner, ++this.turn);
+      const { company } = first;
+      const together = company === undefined ? [first] : [...this.waiting].filter((work) => work.company === company);
+      this.turn++;
       this.granted[first.priority]++;
-      first.start();
+      this.holders = together.length;
+      for (const work of together) {
+        this.waiting.delete(work);
+        this.served.set(work.owner, this.turn);
+        work.start();
+      }
     });
   }
 

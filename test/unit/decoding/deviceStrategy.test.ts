@@ -131,4 +131,33 @@ describe("deviceStrategy", () => {
     }
     assert.equal(asked, 1);
   });
+
+  it("hears of rounds that others share without taking their time for its own", () => {
+    const shared = { rung: { rows: 16, levels: 5, draftForwards: 4 }, chain: [] };
+    const costs = () => new CostModel({ verify, draft: [1], overheadMs: 1 });
+    const cost = costs();
+    let now = 0;
+    const strategy = new DeviceStrategy(ladderOf("auto", "jakiro", {}), cost, () => (now += 1000));
+    const written = [...novel.slice(0, 40)];
+    strategy.start(prompt, () => [[...prompt, ...novel]]);
+    // Two under way at a time, as the scheduler has them.
+    strategy.join(shared);
+    for (const token of written) {
+      strategy.join(shared);
+      strategy.settle({
+        rows: chainRows([-9]),
+        accepted: { path: [0], tokens: [token], ended: false },
+        draftForwards: 4,
+      });
+    }
+    strategy.settle({
+      rows: chainRows([-9]),
+      accepted: { path: [0], tokens: [novel[40]!], ended: false },
+      draftForwards: 4,
+    });
+    for (const rows of [1, 16, 32]) assert.equal(cost.verifyMs(rows), costs().verifyMs(rows));
+    assert.equal(cost.draftMs(0), costs().draftMs(0));
+    // Alone again, it knows how the text goes on.
+    assert.deepEqual(strategy.propose()?.chain, novel.slice(41, 41 + 31));
+  });
 });

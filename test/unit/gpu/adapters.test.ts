@@ -194,10 +194,10 @@ describe("diagnoseDevices", () => {
       deviceComparison: undefined,
     } as const;
     const found = await diagnoseDevices(placed, { device: "auto" }, find);
-    assert.deepEqual([found.device, found.deviceReason], ["gpu", "Fast 9000 can be used."]);
+    assert.deepEqual([found.device, found.deviceReason], ["gpu", "Fast 9000 can be used, without subgroups."]);
     const deviceComparison = "It is faster.";
-    const compared = await diagnoseDevices({ ...placed, deviceComparison }, { device: "auto" }, find);
-    assert.equal(compared.deviceReason, deviceComparison);
+    const compared = await diagnoseDevices({ ...placed, lanes: 32, deviceComparison }, { device: "auto" }, find);
+    assert.equal(compared.deviceReason, "Fast 9000 can be used, with subgroups of 32. It is faster.");
     assert.deepEqual(reasons(found.adapters), [
       "true the model runs on it",
       "false another one is used",

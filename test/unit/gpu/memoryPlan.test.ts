@@ -46,6 +46,18 @@ describe("planMemory", () => {
     assert.equal(plan.capacity, 300 * 128 - 64);
   });
 
+  it("makes room for forks only where that shortens nothing", () => {
+    const room = { ...wanted, forks: 2 };
+    const without = planMemory(config, "int8", limits(gigabyte), wanted);
+    const plan = planMemory(config, "int8", limits(gigabyte), room);
+    const perSequence = (4096 + 64) * 24 * 2 * 2 * 64 * 4;
+    assert.deepEqual([plan.capacity, plan.sequences, plan.forks], [4096, 3, 2]);
+    assert.equal(plan.bytes - without.bytes, 2 * perSequence);
+    assert.equal(planMemory(config, "int8", limits(4.5 * perSequence), room).forks, 1);
+    const tight = planMemory(config, "int8", limits(200e6), room);
+    assert.deepEqual([tight.capacity, tight.forks], [planMemory(config, "int8", limits(200e6), wanted).capacity, 0]);
+  });
+
   it("refuses a model whose weights are too large for one buffer, with the numbers", () => {
     const plan = () => planMemory(config, "float32", limits(gigabyte, 128e6), wanted);
     assert.throws(plan, /needs 545 MB in one buffer for its embeddings, and Fast 9000 gives 128 MB at most\.$/);

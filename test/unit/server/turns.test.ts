@@ -95,6 +95,28 @@ describe("Turns", () => {
     assert.deepEqual(ran, ["typed", "warm"]);
   });
 
+  it("lets in together what shares a forward, and counts it once", async () => {
+    const turns = new Turns(listen);
+    const company = {};
+    const [first, second, alone] = [{}, {}, {}].map((owner) => turns.enter("typed", owner, never));
+    const inside = new Set<string>();
+    const seen: string[] = [];
+    const work = async (name: string, place: Place, shared?: object) => {
+      for (let i = 0; i < 3; i++) {
+        await place.next(shared);
+        inside.add(name);
+        await listen();
+        seen.push([...inside].join(""));
+        await listen();
+        inside.delete(name);
+      }
+      place.leave();
+    };
+    await Promise.all([work("a", first!, company), work("b", second!, company), work("x", alone!)]);
+    assert.deepEqual(seen, ["ab", "ab", "x", "ab", "ab", "x", "ab", "ab", "x"]);
+    assert.equal(turns.granted.typed, 6);
+  });
+
   it("ends the wait of what was cancelled, without a turn", async () => {
     const turns = new Turns(listen);
     const holder = turns.enter("typed", {}, never);
