@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { featureSmoothing } from "../../src/engine/cpu/packTarget.ts";
 import type { Round } from "../../src/engine/decoding/decoder.ts";
 import { decodeOnDevice } from "../../src/engine/decoding/deviceDecoder.ts";
+import { plainRung, type Rung } from "../../src/engine/decoding/ladder.ts";
 import { GpuDecodingSequence } from "../../src/engine/gpu/gpuDecodingSequence.ts";
 import { GpuHead } from "../../src/engine/gpu/gpuHead.ts";
 import { GpuRounds } from "../../src/engine/gpu/gpuRounds.ts";
@@ -62,6 +63,24 @@ describe("times of rounds on the device", function () {
     const { tokens } = await decodeOnDevice(sequence, { ...asked, onRound, watched: () => true });
     assert.equal(seen.size, told.length - before);
     assert.deepEqual(tokens, (await decodeOnDevice(sequence, asked)).tokens);
+    await gpu.release();
+  });
+
+  it("are not taken of rounds that draft nothing, even while somebody looks", async () => {
+    const { gpu, rounds, sequence } = await open(true);
+    await rounds.prepare([plainRung]);
+    await sequence.extend(randomTokens(4, scratch.checkpoint.config.vocabulary, 1), 7);
+    sequence.start(7, request([7], { maxTokens: 8, watched: () => true }), 8);
+    const settle = async (rung: Rung) => {
+      await sequence.submit({ rung, chain: [] });
+      await sequence.read();
+      return rounds.times;
+    };
+    assert.equal(await settle(plainRung), undefined);
+    const drafted = await settle(rounds.fullest);
+    assert.ok(drafted!.draft > 0);
+    assert.equal(await settle(plainRung), drafted);
+    sequence.end();
     await gpu.release();
   });
 

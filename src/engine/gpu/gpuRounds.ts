@@ -50,6 +50,7 @@ export class GpuRounds {
   /** Whether somebody looks at single rounds, as each sequence's request says. */
   private readonly watched = new Map<number, () => boolean>();
   private readonly timer: PhaseTimer | undefined;
+  private draftedRounds = 0;
   private lastTimes: RoundTimes | undefined;
 
   private constructor(
@@ -264,13 +265,19 @@ export class GpuRounds {
     }
     this.freshTokens = longestPath(rung);
     const encoder = device.createCommandEncoder();
-    const isTimed = PhaseTimer.isDue(this.round) || [...this.watched.values()].some((isWatched) => isWatched());
-    if (isTimed && this.timer !== undefined) this.timer.encode(encoder, this.round, phases);
+    if (this.timer !== undefined && this.isTimed(rung)) this.timer.encode(encoder, this.round, phases);
     else encodePass(encoder, dispatchesOf(phases));
     this.programs.keepLast(encoder, this.freshTokens);
     this.ring.copy(encoder, this.round);
     device.queue.submit([encoder.finish()]);
     return this.round++;
+  }
+
+  /** Rounds that draft nothing have no parts to be told apart: all of their time is verification. */
+  private isTimed({ draftForwards }: Rung): boolean {
+    if (draftForwards === 0) return false;
+    const isDue = PhaseTimer.isDue(this.draftedRounds++);
+    return isDue || [...this.watched.values()].some((isWatched) => isWatched());
   }
 
   /** No more rows may be chosen than the round's forward computes. */
