@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import draftTopKSource from "../../kernels/draftTopK.wgsl";
 import orderSource from "../../kernels/order.wgsl";
 import { largestLogProbabilities } from "../../src/engine/decoding/selection.ts";
-import { draftTopK, encodeTiles, tileColumns } from "../../src/engine/gpu/draftReference.ts";
+import { draftTopK, encodeTiles } from "../../src/engine/gpu/draftReference.ts";
 import { bind } from "../../src/engine/gpu/kernels.ts";
 import { noToken } from "../../src/engine/gpu/roundLayout.ts";
+import { linearColumns } from "../../src/engine/gpu/targetKernels.ts";
 import { Rig, randomSource } from "./rig.ts";
 
 const { NEGATIVE_INFINITY: low, NaN: nan } = Number;
@@ -19,7 +20,7 @@ describe("draftTopK on the GPU", () => {
   /** Merges what the tiles of rows of logits hold, as the draft LM head leaves it. */
   async function run(logits: Float32Array, vocabulary: number, branching: number, targets: Uint32Array) {
     const rows = logits.length / vocabulary;
-    const constants = { VOCABULARY: vocabulary, BRANCHING: branching, TILE: tileColumns };
+    const constants = { VOCABULARY: vocabulary, BRANCHING: branching, TILE: linearColumns };
     const kernel = await rig.compiler.compile("draftTopK", `${orderSource}\n${draftTopKSource}`, constants);
     const { best, masses } = encodeTiles(logits, vocabulary, branching);
     const candidates = rig.poisoned(rows * branching * 2);

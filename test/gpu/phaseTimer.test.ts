@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { featureSmoothing } from "../../src/engine/cpu/packTarget.ts";
 import type { Round } from "../../src/engine/decoding/decoder.ts";
 import { type DeviceRound, type DeviceSequence, decodeOnDevice } from "../../src/engine/decoding/deviceDecoder.ts";
-import { ladderOf } from "../../src/engine/decoding/ladder.ts";
+import type { RoundSource } from "../../src/engine/decoding/deviceStrategy.ts";
+import { ladderOf, plainRung } from "../../src/engine/decoding/ladder.ts";
 import type { RoundTimes } from "../../src/engine/decoding/roundTimes.ts";
 import { GpuDecoding } from "../../src/engine/gpu/gpuDecoding.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
@@ -27,6 +28,7 @@ describe("times of rounds on the device", function () {
   async function open(
     timestamps: boolean,
     heard: (RoundTimes | undefined)[],
+    rungs = ladder,
   ): Promise<{ gpu: GpuTarget; sequence: DeviceSequence }> {
     const device = await openTestDevice();
     const seen = { ...device, abilities: { ...device.abilities, timestamps } };
@@ -36,7 +38,7 @@ describe("times of rounds on the device", function () {
       return HeadFile.open(writeRandomHead(join(scratch.folder, kind), config, { kind }), config);
     };
     const decoding = new GpuDecoding(gpu, openHead, featureSmoothing(scratch.target.packed));
-    const sequence = await decoding.open("jakiro", ladder);
+    const sequence = await decoding.open("jakiro", rungs);
     const decode = sequence.decode.bind(sequence);
     sequence.decode = (text) => {
       const take = (round: DeviceRound) => {
@@ -66,6 +68,27 @@ describe("times of rounds on the device", function () {
     assert.ok(heard.length > 1);
     assert.equal(new Set(heard).size, heard.length);
     assert.deepEqual(tokens, (await decodeOnDevice(sequence, asked)).tokens);
+    await gpu.release();
+  });
+
+  it("are not taken of rounds that draft nothing, even while somebody looks", async () => {
+    const heard: (RoundTimes | undefined)[] = [];
+    const { gpu, sequence } = await open(true, heard, { ...ladder, rungs: [plainRung, ...ladder.rungs] });
+    const rungs = [plainRung, ladder.rungs[0]!, plainRung];
+    let proposed = 0;
+    const inTurn: RoundSource = {
+      start: () => undefined,
+      propose: () => ({ rung: rungs[proposed++] ?? plainRung, chain: [] }),
+      join: () => undefined,
+      settle: () => undefined,
+    };
+    const asked = request(randomTokens(5, scratch.checkpoint.config.vocabulary, 1), { maxTokens: 12 });
+    await decodeOnDevice(sequence, { ...asked, watched: () => true }, undefined, inTurn);
+    const [plain, drafted, ...later] = heard;
+    assert.equal(plain, undefined);
+    assert.ok(drafted!.draft > 0);
+    assert.ok(later.length > 0);
+    for (const times of later) assert.equal(times, drafted, "those of the last round that drafted");
     await gpu.release();
   });
 

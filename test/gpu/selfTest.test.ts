@@ -84,7 +84,7 @@ describe("the GPU's self-test", function () {
     ["features", "linearKeep int8-blocks", "u32(rows[row].parent)", "row"],
     ["steps of features", "linearKeep int8-blocks", "* FEATURE_SCALE", "* FEATURE_SCALE * 2.0"],
     ["fc's bias", "linearKeep int8-blocks", "+ bias(column)", ""],
-    ["gates", "linearNormed int8", "value * gains[first + i]", "value * gains[i]"],
+    ["gates", "linearNormed int8", "GATES + part - 1u]", "GATES]"],
     ["the norm's squares", "linearNormed int8", "fma(value, value, sum)", "fma(value, value, 2.0 * sum)"],
     ["the experts' input", "linearGated experts int8-blocks", "* rowFactor(row)", ""],
     ["routing", "linearMix", "gateOf(row, e) > gateOf(row, best)", "gateOf(row, e) < gateOf(row, best)"],

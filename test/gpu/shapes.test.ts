@@ -5,11 +5,12 @@ import { JakiroError } from "../../src/engine/errors.ts";
 import type { GpuDevice } from "../../src/engine/gpu/device.ts";
 import { GpuHead } from "../../src/engine/gpu/gpuHead.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
+import { HeadKernels, mixTile } from "../../src/engine/gpu/headKernels.ts";
 import { KernelCompiler } from "../../src/engine/gpu/kernels.ts";
-import { checkTargetShape } from "../../src/engine/gpu/shapeLimits.ts";
+import { checkHeadShape, checkTargetShape } from "../../src/engine/gpu/shapeLimits.ts";
 import { ForwardKernels } from "../../src/engine/gpu/targetKernels.ts";
 import type { ModelConfig } from "../../src/engine/model/checkpoint.ts";
-import { HeadFile } from "../../src/engine/model/headFile.ts";
+import { type HeadConfig, HeadFile } from "../../src/engine/model/headFile.ts";
 import { chain } from "../engine/pathComparison.ts";
 import { writeRandomHead } from "../engine/randomHead.ts";
 import { packScratch, packTiny, randomTokens } from "../engine/scratchTarget.ts";
@@ -115,6 +116,35 @@ describe("shapes that the GPU's kernels take", function () {
       let most = 1;
       while (accepts(most + 1)) most++;
       assert.ok(most > 1 && most < 200, `${most}`);
+      await compile(most);
+      await assert.rejects(compile(most + 1));
+      gpu.device.destroy();
+    });
+  }
+
+  for (const kind of ["jakiro", "jakiro-star"] as const) {
+    it(`end where the device's workgroup memory does: experts of a ${kind} head`, async () => {
+      const gpu = await openTestDevice();
+      const attention = { heads: 2, kvHeads: 1, headDim: 16 };
+      const forward = new ForwardKernels(new KernelCompiler(gpu.device), { ...attention, slots: 1, blocks: 1 }, true);
+      const outputs = 16;
+      const headOf = (experts: number): HeadConfig => ({
+        ...{ kind, hidden: 64, intermediate: 32, experts, shape: attention },
+        ...{ rmsEpsilon: 1e-6, ropeBase: 1e4, qkvBias: false },
+      });
+      const compile = (experts: number) => new HeadKernels(forward, headOf(experts)).mix(mixTile(outputs), outputs);
+      const accepts = (experts: number) => {
+        try {
+          const file = { path: "head", config: headOf(experts), draftToTarget: new Int32Array(64) };
+          checkHeadShape(file, true, { regionSlots: 1, sequences: 1, outputs }, gpu);
+          return true;
+        } catch {
+          return false;
+        }
+      };
+      let most = 2;
+      while (accepts(most + 1)) most++;
+      assert.ok(most > 2 && most < 500, `${most}`);
       await compile(most);
       await assert.rejects(compile(most + 1));
       gpu.device.destroy();

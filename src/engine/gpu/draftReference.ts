@@ -1,3 +1,5 @@
+import { linearColumns } from "./targetKernels.ts";
+
 export interface ReferenceCandidates {
   readonly tokens: number[];
   readonly logProbabilities: number[];
@@ -16,17 +18,14 @@ export function draftTopK(logits: Float32Array, count: number, targets: Uint32Ar
   };
 }
 
-/** Columns of kernels/linearBest.wgsl's tiles. */
-export const tileColumns = 64;
-
 /** The `count` best draft ids of each tile of a row of logits, -1 where it has fewer numbers, and the tile's part of the softmax. */
 export function bestOfTiles(
   logits: Float32Array,
   count: number,
 ): { readonly ids: number[]; readonly largest: number; readonly sum: number }[] {
-  return Array.from({ length: Math.ceil(logits.length / tileColumns) }, (_, tile) => {
-    const first = tile * tileColumns;
-    const ids = Array.from(logits.subarray(first, first + tileColumns).keys(), (lane) => first + lane);
+  return Array.from({ length: Math.ceil(logits.length / linearColumns) }, (_, tile) => {
+    const first = tile * linearColumns;
+    const ids = Array.from(logits.subarray(first, first + linearColumns).keys(), (lane) => first + lane);
     const numbers = ids.filter((id) => !Number.isNaN(logits[id]));
     numbers.sort((a, b) => (logits[a] === logits[b] ? a - b : logits[b]! - logits[a]!));
     const largest = logits[numbers[0] ?? 0]!;

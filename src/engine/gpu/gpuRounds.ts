@@ -48,6 +48,7 @@ export class GpuRounds {
   /** Rows that the only sequence asks for, and those that the device has been told of. */
   private readonly nodes = { asked: 0, told: 0 };
   private readonly timer: PhaseTimer | undefined;
+  private draftedRounds = 0;
   private lastTimes: RoundTimes | undefined;
 
   private constructor(
@@ -204,12 +205,18 @@ export class GpuRounds {
     this.freshTokens = longestPath(rung);
     const encoder = device.createCommandEncoder();
     const { timer } = this;
-    if (timer !== undefined && (isTimed || PhaseTimer.isDue(this.round))) timer.encode(encoder, this.round, phases);
+    if (timer !== undefined && this.timesParts(rung, isTimed)) timer.encode(encoder, this.round, phases);
     else encodePass(encoder, dispatchesOf(phases));
     this.programs.keepLast(encoder, this.freshTokens);
     this.ring.copy(encoder, this.round);
     device.queue.submit([encoder.finish()]);
     return this.round++;
+  }
+
+  /** Rounds that draft nothing have no parts to be told apart: all of their time is verification. */
+  private timesParts({ draftForwards }: Rung, isWanted: boolean): boolean {
+    if (draftForwards === 0) return false;
+    return PhaseTimer.isDue(this.draftedRounds++) || isWanted;
   }
 
   /** No more rows may be chosen than the round's forward computes. */

@@ -12,7 +12,10 @@ export function dispatchesOf(phases: RoundPhases): readonly Dispatch[] {
   return roundPhases.flatMap((phase) => phases[phase]);
 }
 
-/** Rounds that are timed without anybody looking: the device writes times at the ends of passes only, and a pass costs time. */
+/**
+ * One in so many rounds that draft is timed without anybody looking: the device writes times at the ends of passes only, and a
+ * pass costs time.
+ */
 const usualDistance = 32;
 /** Rounds whose times may be on their way, as many as those whose outcomes may be. */
 const ringSize = 4;
@@ -50,7 +53,7 @@ export class PhaseTimer {
     return abilities.timestamps ? new PhaseTimer(device) : undefined;
   }
 
-  /** Whether a round's parts are to be timed although nobody looks. */
+  /** Whether the parts of a round behind so many others that drafted are to be timed although nobody looks. */
   static isDue(round: number): boolean {
     return round % usualDistance === 0;
   }

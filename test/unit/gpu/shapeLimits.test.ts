@@ -141,7 +141,7 @@ describe("checkHeadShape", () => {
     assert.throws(() => check({ shape }), refusal(/has 14 heads over 4 key heads, which do not go together/));
     const many = { heads: 64, kvHeads: 64, headDim: 64 };
     assert.throws(() => check({ shape: many }), refusal(/heads\/jakiro has 64 heads of 64, which need 16640 bytes/));
-    assert.throws(() => check({ experts: 5000 }), refusal(/routes to 5000 experts, which need 20264 bytes/));
+    assert.throws(() => check({ experts: 5000 }), refusal(/routes to 5000 experts, which need 968384 bytes/));
   });
 
   it("refuses heads that are too large for one buffer of the device", () => {
@@ -153,6 +153,10 @@ describe("checkHeadShape", () => {
     assert.throws(
       () => check({}, { maxBufferSize: 10_000_000 }, 32_768),
       refusal(/needs 29360128 bytes in one buffer for its output layer, and Fast 9000 gives 10000000/),
+    );
+    assert.throws(
+      () => check({ hidden: 32 }, small(1_000_000)),
+      refusal(/needs 2097152 bytes in one buffer for its drafts, and Fast 9000 gives 1000000/),
     );
   });
 });
