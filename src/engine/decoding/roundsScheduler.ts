@@ -54,6 +54,8 @@ interface Member<Text, Outcome, Round> extends Participant<Text, Outcome, Round>
  */
 export class RoundsScheduler<Text, Outcome, Round> {
   private readonly members = new Set<Member<Text, Outcome, Round>>();
+  /** Ends that are told once all rounds before this one were read. */
+  private leaving: { readonly before: number; readonly tell: () => void }[] = [];
   /** Turns that were asked for, by whether they have come. */
   private readonly turns = new Map<Turn, { readonly come: Promise<void>; isHere: boolean }>();
   private rounds: SharedRounds<Text, Outcome, Round> | undefined;
@@ -64,7 +66,10 @@ export class RoundsScheduler<Text, Outcome, Round> {
   /** @param roundsFor the rounds to use for so many texts, which have at least so many places */
   constructor(private readonly roundsFor: (texts: number) => SharedRounds<Text, Outcome, Round>) {}
 
-  /** Takes a text further until it ends, is to end, or is cancelled. Rejects with what went wrong for this text, or for all of them. */
+  /**
+   * Takes a text further until it ends, is to end, or is cancelled. Rejects with what went wrong for this text, or for all of them.
+   * Once the last text's promise has settled, no round is under way.
+   */
   decode(participant: Participant<Text, Outcome, Round>): Promise<void> {
     return new Promise((resolve, reject) => {
       const { turn } = participant;
@@ -85,6 +90,7 @@ export class RoundsScheduler<Text, Outcome, Round> {
       while (this.members.size > 0 || this.unread > 0) {
         if (this.members.size > 0) await this.goOn();
         else await this.readOldest();
+        this.tellEnds();
       }
     } catch (error) {
       for (const member of this.members) member.reject(error);
@@ -92,6 +98,7 @@ export class RoundsScheduler<Text, Outcome, Round> {
       this.turns.clear();
       this.rounds = undefined;
       this.unread = 0;
+      this.tellEnds();
     }
     this.running = undefined;
   }
@@ -202,12 +209,21 @@ export class RoundsScheduler<Text, Outcome, Round> {
     }
   }
 
+  private tellEnds(): void {
+    const read = this.submitted - this.unread;
+    const due = this.leaving.filter(({ before }) => before <= read);
+    this.leaving = this.leaving.filter(({ before }) => before > read);
+    for (const { tell } of due) tell();
+  }
+
   private dismiss(member: Member<Text, Outcome, Round>, error?: unknown): void {
     const { place, turn } = member;
     this.members.delete(member);
     if (place !== undefined) this.rounds!.clear(place);
     if (turn !== undefined && ![...this.members].some((other) => other.turn === turn)) this.turns.delete(turn);
-    if (error === undefined) member.resolve();
-    else member.reject(error);
+    const tell = () => (error === undefined ? member.resolve() : member.reject(error));
+    // A process may end with its last text, and drivers do not bear that while a round is under way.
+    if (this.members.size === 0) this.leaving.push({ before: this.submitted, tell });
+    else tell();
   }
 }
