@@ -37,6 +37,8 @@ function ladder(kind: HeadKind): Ladder {
 class Script implements RoundSource {
   readonly run: Rung[] = [];
   readonly drafted: number[][] = [];
+  /** Whether each round was shared. */
+  readonly shared: boolean[] = [];
   private underWay = 0;
   private emitted = 0;
 
@@ -58,11 +60,13 @@ class Script implements RoundSource {
     if (isChain && this.underWay > 0) return undefined;
     this.underWay++;
     this.run.push(rung);
+    this.shared.push(false);
     return { rung, chain: isChain ? this.guess(this.emitted).slice(0, rung.rows - 1) : [] };
   }
 
   join(): void {
-    assert.fail("no other text is there");
+    this.underWay++;
+    this.shared.push(true);
   }
 
   settle({ rows, accepted }: Parameters<RoundSource["settle"]>[0]): void {
@@ -136,6 +140,35 @@ describe("rungs on the device", function () {
       sequence.release();
     });
   }
+
+  it("is gone on with behind rounds that another text shared, which change neither", async () => {
+    const { rungs } = ladder("jakiro");
+    const [p, short, long, low, high] = rungs as [Rung, Rung, Rung, Rung, Rung];
+    const first = await decoding.open("jakiro", ladder("jakiro"));
+    const second = await decoding.open("jakiro", ladder("jakiro"));
+    for (const sampling of [samplers[0]!, { ...samplers[1]!, seed: 4 }]) {
+      const asked = request(promptOf(7, 6), { sampling, maxTokens: 48 });
+      const other = request(promptOf(30, 8), { sampling, maxTokens: 5 });
+      const [expected, expectedOther] = [await decodeOnDevice(plain, asked), await decodeOnDevice(plain, other)];
+      const script = new Script([high, long, p, low, short], nearlyRight(expected.tokens));
+      const companion = new Script([long, p], nearlyRight(expectedOther.tokens));
+      let heard = 0;
+      let joined: Promise<DecodeResult> | undefined;
+      const onTokens = (tokens: readonly number[]) => {
+        heard += tokens.length;
+        if (heard > 12) joined ??= decodeOnDevice(second, other, undefined, companion);
+        return undefined;
+      };
+      const result = await decodeOnDevice(first, { ...asked, onTokens }, undefined, script);
+      assert.deepEqual(result.tokens, expected.tokens);
+      assert.deepEqual((await joined)!.tokens, expectedOther.tokens);
+      const { shared } = script;
+      assert.ok(shared.includes(true) && !shared[0] && !shared.at(-1), shared.join(" "));
+      assert.ok(companion.shared.includes(true));
+    }
+    first.release();
+    second.release();
+  });
 
   it("keeps the head's keys complete while others draft", async () => {
     const prompt = promptOf(9, 4);
