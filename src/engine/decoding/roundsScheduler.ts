@@ -54,6 +54,8 @@ interface Member<Text, Outcome, Round> extends Participant<Text, Outcome, Round>
  */
 export class RoundsScheduler<Text, Outcome, Round> {
   private readonly members = new Set<Member<Text, Outcome, Round>>();
+  /** Those whose texts have ended and who were the last, until no round is under way any more. */
+  private readonly leaving: (() => void)[] = [];
   /** Turns that were asked for, by whether they have come. */
   private readonly turns = new Map<Turn, { readonly come: Promise<void>; isHere: boolean }>();
   private rounds: SharedRounds<Text, Outcome, Round> | undefined;
@@ -64,11 +66,16 @@ export class RoundsScheduler<Text, Outcome, Round> {
   /** @param roundsFor the rounds to use for so many texts, which have at least so many places */
   constructor(private readonly roundsFor: (texts: number) => SharedRounds<Text, Outcome, Round>) {}
 
-  /** Takes a text further until it ends, is to end, or is cancelled. Rejects with what went wrong for this text, or for all of them. */
+  /**
+   * Takes a text further until it ends, is to end, or is cancelled. Rejects with what went wrong for this text, or for all of them.
+   * Once nobody takes part any more, nothing is under way: the process may end.
+   */
   decode(participant: Participant<Text, Outcome, Round>): Promise<void> {
     return new Promise((resolve, reject) => {
       const { turn } = participant;
       this.members.add({ ...participant, resolve, reject, place: undefined, firstRound: 0 });
+      // Those who leave may hold the turn that this text needs.
+      this.letGo();
       // What the others wait for may be the turn that this text's request holds.
       if (turn !== undefined) this.ask(turn);
       this.running ??= this.run();
@@ -93,6 +100,7 @@ export class RoundsScheduler<Text, Outcome, Round> {
       this.rounds = undefined;
       this.unread = 0;
     }
+    this.letGo();
     this.running = undefined;
   }
 
@@ -207,7 +215,11 @@ export class RoundsScheduler<Text, Outcome, Round> {
     this.members.delete(member);
     if (place !== undefined) this.rounds!.clear(place);
     if (turn !== undefined && ![...this.members].some((other) => other.turn === turn)) this.turns.delete(turn);
-    if (error === undefined) member.resolve();
-    else member.reject(error);
+    this.leaving.push(() => (error === undefined ? member.resolve() : member.reject(error)));
+    if (this.members.size > 0) this.letGo();
+  }
+
+  private letGo(): void {
+    for (const settle of this.leaving.splice(0)) settle();
   }
 }
