@@ -98,7 +98,7 @@ async function decodeGroup(sessions, first) {
     await session.prefill({ prompt });
   }
   const group = { milliseconds: 0, tokens: 0, rounds: 0, rows: 0, committed: 0, texts: [] };
-  const started = performance.now();
+  const start = startTogether(texts.length);
   const decoded = await Promise.all(
     texts.map(async ({ session, prompt }) => {
       const { tokens } = await session.decode({
@@ -106,6 +106,7 @@ async function decodeGroup(sessions, first) {
         maxTokens,
         sampling: product.greedy,
         endTokens: new Set(),
+        turn: start.turn(),
         onTokens(fresh) {
           if (group.milliseconds === 0) group.tokens += fresh.length;
         },
@@ -116,12 +117,38 @@ async function decodeGroup(sessions, first) {
           group.committed += accepted.tokens.length;
         },
       });
-      if (group.milliseconds === 0) group.milliseconds = performance.now() - started;
+      if (group.milliseconds === 0) group.milliseconds = performance.now() - start.time;
       return tokens;
     }),
   );
   group.texts = decoded.slice(0, Math.max(0, prompts.length - first));
   return group;
+}
+
+/** Holds the first rounds back until every text has come to them. */
+function startTogether(count) {
+  let missing = count;
+  let open;
+  const all = new Promise((resolve) => {
+    open = resolve;
+  });
+  const start = {
+    time: 0,
+    turn() {
+      let isHere = false;
+      // Turns for prompts come without company.
+      return async (company) => {
+        if (company === undefined || isHere) return;
+        isHere = true;
+        if (--missing === 0) {
+          start.time = performance.now();
+          open();
+        }
+        await all;
+      };
+    },
+  };
+  return start;
 }
 
 function summed(groups) {

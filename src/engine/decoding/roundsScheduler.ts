@@ -54,8 +54,8 @@ interface Member<Text, Outcome, Round> extends Participant<Text, Outcome, Round>
  */
 export class RoundsScheduler<Text, Outcome, Round> {
   private readonly members = new Set<Member<Text, Outcome, Round>>();
-  /** Those whose texts have ended and who were the last, until no round is under way any more. */
-  private readonly leaving: (() => void)[] = [];
+  /** Ends that are told once all rounds before this one were read. */
+  private leaving: { readonly before: number; readonly tell: () => void }[] = [];
   /** Turns that were asked for, by whether they have come. */
   private readonly turns = new Map<Turn, { readonly come: Promise<void>; isHere: boolean }>();
   private rounds: SharedRounds<Text, Outcome, Round> | undefined;
@@ -68,14 +68,12 @@ export class RoundsScheduler<Text, Outcome, Round> {
 
   /**
    * Takes a text further until it ends, is to end, or is cancelled. Rejects with what went wrong for this text, or for all of them.
-   * Once nobody takes part any more, nothing is under way: the process may end.
+   * Once the last text's promise has settled, no round is under way.
    */
   decode(participant: Participant<Text, Outcome, Round>): Promise<void> {
     return new Promise((resolve, reject) => {
       const { turn } = participant;
       this.members.add({ ...participant, resolve, reject, place: undefined, firstRound: 0 });
-      // Those who leave may hold the turn that this text needs.
-      this.letGo();
       // What the others wait for may be the turn that this text's request holds.
       if (turn !== undefined) this.ask(turn);
       this.running ??= this.run();
@@ -92,6 +90,7 @@ export class RoundsScheduler<Text, Outcome, Round> {
       while (this.members.size > 0 || this.unread > 0) {
         if (this.members.size > 0) await this.goOn();
         else await this.readOldest();
+        this.tellEnds();
       }
     } catch (error) {
       for (const member of this.members) member.reject(error);
@@ -99,8 +98,8 @@ export class RoundsScheduler<Text, Outcome, Round> {
       this.turns.clear();
       this.rounds = undefined;
       this.unread = 0;
+      this.tellEnds();
     }
-    this.letGo();
     this.running = undefined;
   }
 
@@ -210,16 +209,21 @@ export class RoundsScheduler<Text, Outcome, Round> {
     }
   }
 
+  private tellEnds(): void {
+    const read = this.submitted - this.unread;
+    const due = this.leaving.filter(({ before }) => before <= read);
+    this.leaving = this.leaving.filter(({ before }) => before > read);
+    for (const { tell } of due) tell();
+  }
+
   private dismiss(member: Member<Text, Outcome, Round>, error?: unknown): void {
     const { place, turn } = member;
     this.members.delete(member);
     if (place !== undefined) this.rounds!.clear(place);
     if (turn !== undefined && ![...this.members].some((other) => other.turn === turn)) this.turns.delete(turn);
-    this.leaving.push(() => (error === undefined ? member.resolve() : member.reject(error)));
-    if (this.members.size > 0) this.letGo();
-  }
-
-  private letGo(): void {
-    for (const settle of this.leaving.splice(0)) settle();
+    const tell = () => (error === undefined ? member.resolve() : member.reject(error));
+    // A process may end with its last text, and drivers do not bear that while a round is under way.
+    if (this.members.size === 0) this.leaving.push({ before: this.submitted, tell });
+    else tell();
   }
 }

@@ -26,6 +26,8 @@ interface Drafting {
 /** What decodes on the device by itself: opens sequences whose rounds run there from the draft to the accepted tokens. */
 export class GpuDecoding implements DeviceDecoding {
   private readonly drafting = new Map<HeadKind | undefined, Promise<Drafting>>();
+  /** Batches that nobody is in any more, until their buffers are gone. */
+  private readonly leaving = new Set<Promise<void>>();
   private forks = 0;
 
   /**
@@ -45,6 +47,7 @@ export class GpuDecoding implements DeviceDecoding {
   }
 
   async release(): Promise<void> {
+    await Promise.all(this.leaving);
     for (const drafting of this.drafting.values()) {
       const { head, reader, batches } = await drafting;
       await Promise.all([...batches.values()].flat().map((batch) => batch.release()));
@@ -110,7 +113,8 @@ export class GpuDecoding implements DeviceDecoding {
     const dropEmpty = () => {
       if (!own.isEmpty) return;
       alike.splice(alike.indexOf(own), 1);
-      void own.release();
+      const released = own.release().finally(() => this.leaving.delete(released));
+      this.leaving.add(released);
     };
     try {
       await own.enter();

@@ -24,6 +24,7 @@ class CountedText {
 /** A device that adds one to every text that sits when a round is submitted, and knows nothing of what the host has read. */
 class FakeDevice {
   submitted = 0;
+  read = 0;
   /** The rounds that were asked for, in order. */
   readonly asked: string[] = [];
   /** Names of the texts that each submitted round took further, with the number of its places. */
@@ -79,6 +80,7 @@ class FakeRounds implements SharedRounds<CountedText, number, string> {
 
   async read(): Promise<readonly (number | undefined)[]> {
     await this.device.beforeRead(this.round++);
+    this.device.read++;
     return this.unread.shift()!;
   }
 }
@@ -194,6 +196,26 @@ describe("RoundsScheduler", () => {
     for (const { heard, length } of [long, second, third]) assert.deepEqual(heard, counted(length));
     const shapes = device.log.map((round) => round.split(":")[0]).filter((width, i, all) => width !== all[i - 1]);
     assert.deepEqual(shapes, ["1", "2", "4", "2", "1"], device.log.join(" "));
+  });
+
+  it("leaves no round under way behind the last text, and lets no other wait for its own", async () => {
+    const abort = new AbortController();
+    const [stopped, cancelled] = [new CountedText("a", 99), new CountedText("b", 99)];
+    const underWay: number[] = [];
+    const seen = () => underWay.push(device.submitted - device.read);
+    const goesOn = () => {
+      if (cancelled.count === 6) abort.abort();
+      return true;
+    };
+    await Promise.all([
+      decode(stopped, { goesOn: () => stopped.count < 3 }).then(seen),
+      decode(cancelled, { signal: abort.signal, goesOn }).then(seen),
+    ]);
+    assert.deepEqual(underWay, [1, 0]);
+    await decode(new CountedText("c", 5), { goesOn: () => false });
+    assert.equal(device.submitted, device.read);
+    device.seatFails = "d";
+    await assert.rejects(decode(new CountedText("d", 5)), /no seat/);
   });
 
   it("gives the place of a text that was stopped to another without mixing up their rounds", async () => {
