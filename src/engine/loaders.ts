@@ -78,7 +78,7 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
   try {
     const sequence = target.sequence(room.capacity);
     const verifyCosts = await measureVerification(sequence, signal);
-    keepTokenMs((await sources.packed()).directory, threads, verifyCosts[0]!.ms);
+    await keepTokenMs((await sources.packed()).directory, threads, verifyCosts[0]!.ms);
     return { device: "cpu", target, heads: headsOf(sources), verifyCosts, capacity: sequence.capacity };
   } catch (error) {
     await target.release();

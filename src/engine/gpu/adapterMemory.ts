@@ -1,11 +1,11 @@
 import { join } from "node:path";
+import { recallJson, rememberJson } from "../memoryFile.ts";
 import { isObject } from "../model/jsonFile.ts";
 import { cacheDirectory } from "../model/paths.ts";
 import type { AdapterSearch } from "./adapterList.ts";
 import type { Adapter } from "./adapters.ts";
 import { driverState } from "./driverState.ts";
 import { adaptersOf, searchAdapters } from "./findAdapters.ts";
-import { recallJson, rememberJson } from "./memoryFile.ts";
 
 export interface AdapterMemory {
   /** File of the answer. */

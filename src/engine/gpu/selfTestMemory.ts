@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { recallJson, rememberJson } from "../memoryFile.ts";
 import { cacheDirectory } from "../model/paths.ts";
 import type { GpuDevice } from "./device.ts";
 import { headSources } from "./headKernels.ts";
 import { KernelCompiler } from "./kernels.ts";
-import { recallJson, rememberJson } from "./memoryFile.ts";
 import { roundSources } from "./roundKernels.ts";
 import { type SelfTestFailure, type SelfTestSubject, type SelfTestVerdict, selfTest } from "./selfTest.ts";
 import { forwardSources } from "./targetKernels.ts";

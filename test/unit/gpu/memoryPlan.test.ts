@@ -1,17 +1,6 @@
 import assert from "node:assert/strict";
 import { checkMemory, planMemory } from "../../../src/engine/gpu/memoryPlan.ts";
-import type { ModelConfig } from "../../../src/engine/model/checkpoint.ts";
-
-/** Qwen2.5-Coder-0.5B. */
-const config = {
-  layers: 24,
-  hidden: 896,
-  heads: 14,
-  kvHeads: 2,
-  headDim: 64,
-  intermediate: 4864,
-  vocabulary: 151_936,
-} as ModelConfig;
+import { defaultConfig as config } from "./defaultConfig.ts";
 
 const gigabyte = 1 << 30;
 const wanted = { capacity: 4096, sequences: 3 };

@@ -3,17 +3,7 @@ import { JakiroError } from "../../../src/engine/errors.ts";
 import { checkHeadShape, checkTargetShape, type ShapeDevice } from "../../../src/engine/gpu/shapeLimits.ts";
 import type { ModelConfig } from "../../../src/engine/model/checkpoint.ts";
 import type { HeadConfig } from "../../../src/engine/model/headFile.ts";
-
-/** Qwen2.5-Coder-0.5B. */
-const config = {
-  layers: 24,
-  hidden: 896,
-  heads: 14,
-  kvHeads: 2,
-  headDim: 64,
-  intermediate: 4864,
-  vocabulary: 151_936,
-} as ModelConfig;
+import { defaultConfig as config } from "./defaultConfig.ts";
 
 const head: HeadConfig = {
   kind: "jakiro",

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { isObject } from "../model/jsonFile.ts";
+import { isObject } from "./model/jsonFile.ts";
 
 /** What an earlier process remembered; what cannot be read or understood was never there. */
 export async function recallJson(file: string): Promise<Record<string, unknown> | undefined> {
