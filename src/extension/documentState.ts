@@ -20,6 +20,8 @@ export interface Continuation {
   readonly closed: string;
 }
 
+/** States of one document have a long beginning in common, and differ within so many characters before the cursor. */
+const tellingLength = 32;
 /** Brackets and quotes that an editor closes by itself within one continued completion. */
 const mostClosed = 4;
 const openerOf: Readonly<Record<string, string>> = {
@@ -37,6 +39,8 @@ export function continuationOf(from: DocumentState, to: DocumentState, longest =
   const length = to.prefix.length - from.prefix.length;
   if (length < 0 || length > longest) return undefined;
   if (from.uri !== to.uri || from.languageId !== to.languageId || from.start !== to.start) return undefined;
+  const telling = Math.max(0, from.prefix.length - tellingLength);
+  if (!to.prefix.startsWith(from.prefix.slice(telling), telling)) return undefined;
   const closedLength = to.suffix.length - from.suffix.length;
   if (closedLength < 0 || closedLength > mostClosed || !to.suffix.endsWith(from.suffix)) return undefined;
   if (!to.prefix.startsWith(from.prefix)) return undefined;
