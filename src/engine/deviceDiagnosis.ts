@@ -25,7 +25,8 @@ export interface DeviceWish {
 }
 
 /** What was loaded, as far as devices concern it. */
-type Placed = Pick<Engine, "device" | "adapter" | "deviceReason" | "deviceComparison"> & Partial<Pick<Engine, "lanes">>;
+type Placed = Pick<Engine, "device" | "adapter" | "deviceReason" | "deviceComparison"> &
+  Partial<Pick<Engine, "lanes" | "tile">>;
 
 /** Tells which device was chosen and why; where the processor was, no driver is touched. */
 export async function diagnoseDevices(
@@ -48,8 +49,12 @@ export async function diagnoseDevices(
     return { ...adapter, used, reason: used ? "the model runs on it" : reasonAgainst(adapter) };
   });
   if (placed?.device === "gpu") {
-    const kernels = placed.lanes ? `with subgroups of ${placed.lanes}` : "without subgroups";
-    const reasons = [`${placed.adapter} can be used, ${kernels}.`, placed.deviceComparison];
+    const subgroups = placed.lanes ? `with subgroups of ${placed.lanes}` : "without subgroups";
+    const tiles =
+      placed.tile === undefined
+        ? ""
+        : `, always ${placed.tile} tokens together because its driver adds up otherwise for others`;
+    const reasons = [`${placed.adapter} can be used, ${subgroups}${tiles}.`, placed.deviceComparison];
     return { device: "gpu", deviceReason: reasons.filter((reason) => reason !== undefined).join(" "), adapters };
   }
   if (placed === undefined && chosen !== undefined) {

@@ -139,6 +139,11 @@ export class Engine {
     return this.placement.current.lanes;
   }
 
+  /** Rows of every tile of the GPU's products, where sizes disagree; undefined where they agree, and on the processor. */
+  get tile(): number | undefined {
+    return this.placement.current.tile;
+  }
+
   /** Why it runs on the processor though a GPU would do as well, in one sentence. */
   get deviceReason(): string | undefined {
     return this.placement.reason;

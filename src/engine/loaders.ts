@@ -10,9 +10,10 @@ import { GpuDecoding } from "./gpu/gpuDecoding.ts";
 import { GpuTarget } from "./gpu/gpuTarget.ts";
 import { checkMemory, type MemoryPlan, planMemory, type Room } from "./gpu/memoryPlan.ts";
 import { profileForward } from "./gpu/profile.ts";
-import type { SelfTestSubject, SelfTestVerdict } from "./gpu/selfTest.ts";
+import type { SelfTestFailure, SelfTestSubject, SelfTestVerdict } from "./gpu/selfTest.ts";
 import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
 import { checkTargetShape } from "./gpu/shapeLimits.ts";
+import { commonTile } from "./gpu/targetKernels.ts";
 import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
 import { gpuSizes, measureVerification } from "./measure.ts";
 import { packageVersion } from "./model/catalogue.ts";
@@ -118,11 +119,12 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
     const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing, plan.forks);
     const { capacity } = sequence;
     const profile = (rows: number, cached: number) => profileForward(loaded, rows, cached);
-    const { lanes } = gpu;
+    const { lanes, tile } = gpu;
     return {
       device: "gpu",
       adapter: name,
       lanes,
+      ...(tile === undefined ? {} : { tile }),
       target,
       heads: headsOf(sources),
       decoding,
@@ -151,8 +153,8 @@ async function planChecked(gpu: GpuDevice, config: ModelConfig, format: WeightFo
 }
 
 /**
- * The device as it was opened, or without subgroups where the kernels that use them fail. Throws JakiroError("model") that names the
- * kernels which fail without them too.
+ * The device as it was opened; without subgroups where the kernels that use them fail; with one size of tiles where sizes disagree.
+ * Throws JakiroError("model") that names the kernels which fail even so.
  */
 async function withRightKernels(
   gpu: GpuDevice,
@@ -160,8 +162,15 @@ async function withRightKernels(
 ): Promise<GpuDevice> {
   const verdict = await test(gpu);
   if (!verdict.ok && gpu.lanes > 0) return await withRightKernels({ ...gpu, lanes: 0 }, test);
+  if (!verdict.ok && gpu.tile === undefined && verdict.failures.every(dependsOnTile)) {
+    return await withRightKernels({ ...gpu, tile: commonTile }, test);
+  }
   refuseFaulty(gpu.name, verdict);
   return gpu;
+}
+
+function dependsOnTile({ fault, tile }: SelfTestFailure): boolean {
+  return fault === "rows" && tile !== undefined;
 }
 
 /** Throws JakiroError("model") that names the kernels which fail. */

@@ -15,6 +15,8 @@ export interface PlacedModel {
   readonly adapter?: string;
   /** Lanes of a subgroup that the GPU's kernels rely on; 0 where they use none. */
   readonly lanes?: number;
+  /** Rows of every tile of the GPU's products, where sizes disagree; absent where they agree. */
+  readonly tile?: number;
   readonly target: Target;
   readonly heads: Heads;
   /** Decoding by rounds on the device itself; absent where the host drives every forward. */

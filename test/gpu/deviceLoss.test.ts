@@ -9,6 +9,7 @@ import { JakiroError } from "../../src/engine/errors.ts";
 import type { Adapter } from "../../src/engine/gpu/adapters.ts";
 import type { GpuDevice } from "../../src/engine/gpu/device.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
+import { commonTile } from "../../src/engine/gpu/targetKernels.ts";
 import { openCheckpoint } from "../../src/engine/model/open.ts";
 import { request } from "../engine/decoding.ts";
 import { chain } from "../engine/pathComparison.ts";
@@ -265,6 +266,30 @@ describe("an engine whose GPU is lost", function () {
     const test = async ({ lanes }: { lanes: number }) => (lanes > 0 ? { ok: false, failures } : passed);
     await load({ gpuAccess: { find: async () => [adapter], open, test } });
     assert.deepEqual([engine.device, engine.lanes], ["gpu", 0]);
+  });
+
+  it("takes tiles of one size where sizes disagree, for plain decoding as for verification", async () => {
+    const failures = [{ kernel: "linear float32", fault: "rows", tile: 4, message: "row 1" }] as const;
+    const open = async () => ({ ...(await openTestDevice()), name: adapter.name });
+    const tried: (number | undefined)[] = [];
+    const test = async ({ tile }: { tile?: number }) => {
+      tried.push(tile);
+      return tile === undefined ? { ok: false, failures } : passed;
+    };
+    await load({ gpuAccess: { find: async () => [adapter], open, test } });
+    assert.deepEqual([engine.device, engine.tile, tried.at(-1)], ["gpu", commonTile, commonTile]);
+    const asked = request(randomTokens(20, vocabulary, 4), { maxTokens: 12 });
+    for (const method of ["plain", "lookup"] as const) {
+      assert.deepEqual((await (await engine.session(method)).decode(asked)).tokens, await expected(asked), method);
+    }
+  });
+
+  it("is refused where tiles of one size have other bits at other places too", async () => {
+    const failures = [{ kernel: "linear float32", fault: "rows", tile: 16, message: "row 1" }] as const;
+    const open = async () => ({ ...(await openTestDevice()), name: adapter.name });
+    await load({ gpuAccess: { find: async () => [adapter], open, test: async () => ({ ok: false, failures }) } });
+    assert.equal(engine.device, "cpu");
+    assert.match(engine.deviceReason!, /computes wrongly with its present driver \(linear float32\)/);
   });
 
   it("has room for as many sessions as were asked for, and takes it back", async () => {

@@ -7,6 +7,7 @@ import { headCheck } from "../../src/engine/gpu/headCheck.ts";
 import { type Kernel, KernelCompiler, type KernelConstants } from "../../src/engine/gpu/kernels.ts";
 import { type SelfTestSubject, selfTest } from "../../src/engine/gpu/selfTest.ts";
 import { rememberedSelfTest } from "../../src/engine/gpu/selfTestMemory.ts";
+import { commonTile } from "../../src/engine/gpu/targetKernels.ts";
 import { smallConfig } from "../unit/cpu/randomCheckpoint.ts";
 import { openTestDevice } from "./testDevice.ts";
 
@@ -116,20 +117,32 @@ describe("the GPU's self-test", function () {
     return [...new Set(failures.filter(({ fault }) => fault === "values").map(({ kernel }) => kernel))].sort();
   }
 
-  it("names a kernel whose sums depend on the number of rows, and the tiles", async () => {
+  describe("with sums that depend on", () => {
     const forward = "fma(a.w, w.w, fma(a.z, w.z, fma(a.y, w.y, fma(a.x, w.x, sums[row]))))";
     const backward = "fma(a.x, w.x, fma(a.y, w.y, fma(a.z, w.z, fma(a.w, w.w, sums[row]))))";
-    const damage: Damage = { "linear float32": [forward, `select(${forward}, ${backward}, ROWS >= 16u)`] };
-    const { ok, failures } = await selfTest(new DamagingCompiler(gpu.device, damage), {
-      config: smallConfig,
-      format: "float32",
+    const subject: SelfTestSubject = { config: smallConfig, format: "float32" };
+    const test = async (backwardWhere: string, tile?: number) => {
+      const damage: Damage = { "linear float32": [forward, `select(${forward}, ${backward}, ${backwardWhere})`] };
+      const { ok, failures } = await selfTest(new DamagingCompiler(gpu.device, damage), subject, tile);
+      assert.equal(ok, failures.length === 0);
+      return {
+        found: new Set(failures.map(({ kernel, fault }) => `${kernel} ${fault}`)),
+        tiles: new Set(failures.map((failure) => failure.tile)),
+      };
+    };
+
+    it("the number of rows, names the kernel and the tiles, and accepts a single size of tiles", async () => {
+      const { found, tiles } = await test("ROWS >= 16u");
+      assert.deepEqual(found, new Set(["linear float32 rows"]));
+      assert.deepEqual(tiles, new Set([16, 32, 64]));
+      assert.deepEqual(await test("ROWS >= 16u", commonTile), { found: new Set(), tiles: new Set() });
     });
-    assert.equal(ok, false);
-    assert.deepEqual(
-      new Set(failures.map(({ kernel, fault }) => `${kernel} ${fault}`)),
-      new Set(["linear float32 rows"]),
-    );
-    assert.deepEqual(new Set(failures.map(({ tile }) => tile)), new Set([16, 32, 64]));
+
+    it("the place in a tile, refuses a single size of tiles too", async () => {
+      const found = new Set(["linear float32 rows"]);
+      assert.deepEqual(await test("row >= 5u"), { found, tiles: new Set([8, 16, 32, 64]) });
+      assert.deepEqual(await test("row >= 5u", commonTile), { found, tiles: new Set([commonTile]) });
+    });
   });
 
   it("reports what does not compile and what a variant does to features", async () => {

@@ -13,6 +13,8 @@ export interface GpuDevice {
   readonly abilities: DeviceAbilities;
   /** Lanes that every subgroup has, a power of two; 0 where kernels are to use none. One choice for all that runs on the device. */
   readonly lanes: number;
+  /** Rows of every tile of a forward's products, where tiles of different sizes would give a row other bits. */
+  readonly tile?: number;
 }
 
 const wantedFeatures = ["shader-f16", "subgroups", "timestamp-query"] as const satisfies readonly GPUFeatureName[];

@@ -12,7 +12,7 @@ import { Binder, type Dispatch, encoded, KernelCompiler } from "./kernels.ts";
 import { PathMove } from "./pathMove.ts";
 import { checkTargetShape } from "./shapeLimits.ts";
 import { storage } from "./storage.ts";
-import { attentionBlock, type CacheFormat, cacheWords, ForwardKernels, tileSizes } from "./targetKernels.ts";
+import { attentionBlock, type CacheFormat, cacheWords, ForwardKernels } from "./targetKernels.ts";
 import { type GpuWeights, rotaryPairs, uploadWeights } from "./targetWeights.ts";
 import { TokenDraw } from "./tokenDraw.ts";
 import { PackFiles, WeightUpload } from "./weightUpload.ts";
@@ -82,7 +82,7 @@ export class GpuTarget implements Target {
     const { heads, kvHeads, headDim } = config;
     const { cacheFormat = "float32" } = options;
     const shape = { heads, kvHeads, headDim, slots, blocks, cacheFormat };
-    const kernels = new ForwardKernels(new KernelCompiler(device, gpu.lanes), shape, quantize);
+    const kernels = new ForwardKernels(new KernelCompiler(device, gpu.lanes), shape, quantize, gpu.tile);
     const files = new PackFiles(packed.directory);
     const upload = new WeightUpload(device, files);
     device.pushErrorScope("out-of-memory");
@@ -207,7 +207,7 @@ export class GpuTarget implements Target {
     await this.exclusively(() =>
       Promise.all([
         this.draw.plan(1),
-        ...tileSizes.map((count) => this.plan({ ...plan, count, outputs: count, longest: count })),
+        ...this.kernels.tiles.map((count) => this.plan({ ...plan, count, outputs: count, longest: count })),
       ]),
     );
   }

@@ -2,15 +2,17 @@ import type { WeightFormat } from "../cpu/packMatrix.ts";
 import { type Check, type Fault, farthest, floats, plainRow, sameBits, stepFailures, valueFailures } from "./check.ts";
 import type { KernelTrials } from "./kernelTrials.ts";
 import { randomFloats, randomOperands } from "./randomOperands.ts";
-import { gated, linear, qkv, quantizationError } from "./reference.ts";
+import { gated, linear, type Operands, qkv, quantizationError } from "./reference.ts";
 import type { SelfTestSubject } from "./selfTest.ts";
-import { blocksFormat, type LinearShape, tileSizes } from "./targetKernels.ts";
+import { blocksFormat, type LinearShape } from "./targetKernels.ts";
 
 type Bits = Uint32Array<ArrayBuffer>;
 
 /** Rows of every trial: whole tiles of every size. */
 const rows = 64;
-/** Rows that are compared with the reference; the others must have the bits that they have in other tiles. */
+/** Rows repeat with a period that no tile has, so that equal ones lie at different places of tiles. */
+const period = 7;
+/** Rows that are compared with the reference; the others must have the bits of their equals. */
 const referenceRows = 2;
 /** More than one tile of columns, and not a whole number of them. */
 const linearOutputs = 70;
@@ -41,11 +43,11 @@ function weightFormat(format: WeightFormat, inputs: number): WeightFormat {
 
 function linearCheck(trials: KernelTrials, shape: LinearShape, add: boolean): Check {
   const run: Check["run"] = async () => {
-    const operands = randomOperands(shape, rows, 11);
-    const added = add ? randomFloats(rows * shape.outputs, 12) : undefined;
+    const operands = repeatedOperands(shape, 11);
+    const added = add ? repeated(randomFloats(rows * shape.outputs, 12)) : undefined;
     const expected = linear(operands, referenceRows).map((value, i) => value + (added?.[i] ?? 0));
     const results = await inTiles(trials, (tile) => trials.linear(operands, { rows, tile }, added));
-    return faults(results, (bits) => valueFailures(farthest(floats(bits), expected)));
+    return faults(results, rowOf, (bits) => valueFailures(farthest(floats(bits), expected)));
   };
   return { kernel: `linear ${shape.format}`, run };
 }
@@ -53,10 +55,10 @@ function linearCheck(trials: KernelTrials, shape: LinearShape, add: boolean): Ch
 function gatedCheck(trials: KernelTrials, shape: LinearShape): Check {
   const width = shape.outputs / 2;
   const run: Check["run"] = async () => {
-    const operands = randomOperands(shape, rows, 21);
+    const operands = repeatedOperands(shape, 21);
     const expected = gated(operands, referenceRows);
     const results = await inTiles(trials, (tile) => trials.gated(operands, { rows, tile }));
-    return faults(results, (bits) => {
+    return faults(results, rowOf, (bits) => {
       if (!trials.kernels.quantize) return valueFailures(farthest(floats(bits), expected));
       const wanted = (row: number) => expected.subarray(row * width, (row + 1) * width);
       return stepFailures([0, 1].map((row) => quantizationError("int8-blocks", bits, row, wanted(row))));
@@ -68,27 +70,25 @@ function gatedCheck(trials: KernelTrials, shape: LinearShape): Check {
 function qkvCheck(trials: KernelTrials, shape: LinearShape): Check {
   const { heads, kvHeads, headDim, slots } = trials.kernels.shape;
   const run: Check["run"] = async () => {
-    const operands = randomOperands(shape, rows, 13);
-    const list = Array.from({ length: rows }, (_, i) => ({ ...plainRow(i), slot: (i * 37) % slots }));
+    const operands = repeatedOperands(shape, 13);
+    const list = Array.from({ length: rows }, (_, i) => ({ ...plainRow(i % period), slot: (i * 37) % slots }));
     const rotary = randomFloats(rows * headDim, 14);
     const expected = qkv(operands, list.slice(0, referenceRows), rotary, { headDim, kvHeads });
     const results = await inTiles(trials, async (tile) => {
       const { queries, cache } = await trials.qkv(operands, list, rotary, tile);
       return joined(queries, cache);
     });
+    const width = heads * headDim;
     const kv = kvHeads * headDim;
-    const cacheStart = rows * heads * headDim;
-    return faults(results, (bits) => {
-      const values = floats(bits);
-      const stored = list.slice(0, referenceRows).flatMap(({ slot }, row) => {
-        const at = (part: number) => cacheStart + (part * slots + slot) * kv;
-        return [
-          ...values.subarray(row * heads * headDim, (row + 1) * heads * headDim),
-          ...values.subarray(at(2), at(2) + kv),
-          ...values.subarray(at(3), at(3) + kv),
-        ];
-      });
-      return valueFailures(farthest(Float32Array.from(stored), expected));
+    /** Queries, keys and values of a row. */
+    const stored = (bits: Bits, row: number): Bits => {
+      const at = (part: number) => rows * width + (part * slots + list[row]!.slot) * kv;
+      const queries = bits.subarray(row * width, (row + 1) * width);
+      return joined(queries, bits.subarray(at(2), at(2) + kv), bits.subarray(at(3), at(3) + kv));
+    };
+    return faults(results, stored, (bits) => {
+      const first = Array.from({ length: referenceRows }, (_, row) => stored(bits, row));
+      return valueFailures(farthest(floats(joined(...first)), expected));
     });
   };
   return { kernel: `linearQkv ${shape.format}`, run };
@@ -96,9 +96,8 @@ function qkvCheck(trials: KernelTrials, shape: LinearShape): Check {
 
 /** A trial with every tile that the device has room for; what fails to run is that tile's fault alone. */
 async function inTiles(trials: KernelTrials, trial: (tile: number) => Promise<Bits>) {
-  const tiles = tileSizes.filter((tile) => tile <= trials.kernels.largestTile);
   return await Promise.all(
-    tiles.map(async (tile) => {
+    trials.kernels.tiles.map(async (tile) => {
       try {
         return { tile, bits: await trial(tile) };
       } catch (error) {
@@ -108,21 +107,58 @@ async function inTiles(trials: KernelTrials, trial: (tile: number) => Promise<Bi
   );
 }
 
-function faults(results: Awaited<ReturnType<typeof inTiles>>, check: (bits: Bits) => readonly Fault[]): Fault[] {
-  const single = results[0]!.bits;
+/** @param rowOf a row of the results */
+function faults(
+  results: Awaited<ReturnType<typeof inTiles>>,
+  rowOf: (bits: Bits, row: number) => Bits,
+  check: (bits: Bits) => readonly Fault[],
+): Fault[] {
+  const first = results[0]!;
   return results.flatMap(({ tile, bits, error }): Fault[] => {
     if (bits === undefined) return [{ fault: "error", tile, message: error ?? "no result" }];
     const found = check(bits).map((fault) => ({ ...fault, tile }));
-    if (single !== undefined && !sameBits(bits, single)) {
-      found.push({ fault: "rows", tile, message: "rows have other bits than one by one" });
+    if (first.bits !== undefined && !sameBits(bits, first.bits)) {
+      found.push({ fault: "rows", tile, message: `rows have other bits than in tiles of ${first.tile}` });
+    } else if (!equalsAgree((row) => rowOf(bits, row))) {
+      found.push({ fault: "rows", tile, message: "rows have other bits at other places of a tile" });
     }
     return found;
   });
 }
 
-function joined(a: Bits, b: Bits): Bits {
-  const both = new Uint32Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
+function equalsAgree(row: (index: number) => Bits): boolean {
+  for (let i = period; i < rows; i++) if (!sameBits(row(i), row(i % period))) return false;
+  return true;
+}
+
+/** A row of rows that lie one behind the other. */
+function rowOf(bits: Bits, row: number): Bits {
+  const width = bits.length / rows;
+  return bits.subarray(row * width, (row + 1) * width);
+}
+
+function repeatedOperands(shape: LinearShape, seed: number): Operands {
+  const operands = randomOperands(shape, rows, seed);
+  repeated(operands.input);
+  return operands;
+}
+
+/** Makes the rows of [rows, any width] repeat. */
+function repeated<Numbers extends Float32Array | Uint32Array>(numbers: Numbers): Numbers {
+  const width = numbers.length / rows;
+  for (let row = period; row < rows; row++) {
+    const equal = row % period;
+    numbers.copyWithin(row * width, equal * width, (equal + 1) * width);
+  }
+  return numbers;
+}
+
+function joined(...parts: readonly Bits[]): Bits {
+  const all = new Uint32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

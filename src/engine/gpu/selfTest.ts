@@ -32,10 +32,12 @@ const slots = 300;
  * Runs every kernel that a model uses, in all its variants, on random data: against its reference, and a row's bits in tiles of
  * every size. Those of the forward have the model's own inputs and heads; only outputs, which repeat, are cut down. What draws
  * up, verifies and accepts drafts works on small trees, and a head is drafted with as a whole.
+ * @param tile the only one that forwards are to use; all sizes where absent
  */
 export async function selfTest(
   compiler: KernelCompiler,
   { config, format }: SelfTestSubject,
+  tile?: number,
 ): Promise<SelfTestVerdict> {
   const shape = {
     heads: config.heads / config.kvHeads,
@@ -44,7 +46,7 @@ export async function selfTest(
     slots,
     blocks: Math.ceil(slots / attentionBlock),
   };
-  const trials = new KernelTrials(compiler.device, new ForwardKernels(compiler, shape, format !== "float32"));
+  const trials = new KernelTrials(compiler.device, new ForwardKernels(compiler, shape, format !== "float32", tile));
   const checks = [...productChecks(trials, config, format), ...rowChecks(trials, config), ...roundChecks(compiler)];
   const failures = await failuresIn(checks);
   // The head runs on the forward's kernels too, and would only repeat what is wrong with them.

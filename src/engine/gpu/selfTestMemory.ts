@@ -33,15 +33,19 @@ export async function rememberedSelfTest(
   const file = join(folder, `${identityOf(gpu, subject, build)}.json`);
   const known = await recall(file);
   if (known !== undefined) return known;
-  const verdict = await selfTest(compiler, subject);
+  const verdict = await selfTest(compiler, subject, gpu.tile);
   if (verdict.failures.every(({ fault }) => fault !== "error")) await rememberJson(file, verdict);
   return verdict;
 }
 
-function identityOf({ name, driver, lanes }: GpuDevice, { config, format }: SelfTestSubject, build: string): string {
+function identityOf(
+  { name, driver, lanes, tile }: GpuDevice,
+  { config, format }: SelfTestSubject,
+  build: string,
+): string {
   const { hidden, intermediate, heads, kvHeads, headDim, rmsEpsilon } = config;
   const model = [hidden, intermediate, heads, kvHeads, headDim, rmsEpsilon, format];
-  const identity = JSON.stringify([name, driver, lanes, build, model, forwardSources, roundSources, headSources]);
+  const identity = JSON.stringify([name, driver, lanes, tile, build, model, forwardSources, roundSources, headSources]);
   return createHash("sha256").update(identity).digest("hex").slice(0, 32);
 }
 

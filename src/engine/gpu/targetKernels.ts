@@ -26,6 +26,12 @@ export const quantizeSource = blockStepsSource + quantizeBlocksSource;
 /** Rows that one reading of the weights can serve; a forward takes the smallest that holds its rows, or several of the largest. */
 export const tileSizes = [1, 2, 4, 8, 16, 32, 64] as const;
 
+/**
+ * Tile of all products where tiles of different sizes disagree: it holds the trees that pay on most devices, and every device has
+ * the workgroup memory for it.
+ */
+export const commonTile = 16;
+
 /** Positions of one attention block: fixed, since it decides the order of sums. */
 export const attentionBlock = 128;
 
@@ -125,22 +131,23 @@ export function cacheWords({
 
 /** Compiles the kernels of a forward, for the shapes of one model. */
 export class ForwardKernels {
-  /** Largest tile that the device's workgroup memory holds for heads of this size. */
-  readonly largestTile: number;
+  /** Sizes of tiles that forwards take: those that the device's workgroup memory holds for heads of this size, or a single one. */
+  readonly tiles: readonly number[];
 
   constructor(
     readonly compiler: KernelCompiler,
     readonly shape: AttentionShape,
     readonly quantize: boolean,
+    tile?: number,
   ) {
     const columns = Math.max(linearColumns, shape.headDim);
     const limit = compiler.device.limits.maxComputeWorkgroupStorageSize / (4 * columns);
-    this.largestTile = tileSizes.findLast((size) => size <= limit)!;
+    this.tiles = tileSizes.filter((size) => size <= limit && (tile === undefined || size === tile));
   }
 
   /** The tile for so many rows, and how many tiles they take. */
   tiling(rows: number): { readonly tile: number; readonly count: number } {
-    const tile = tileSizes.find((size) => size >= rows && size <= this.largestTile) ?? this.largestTile;
+    const tile = this.tiles.find((size) => size >= rows) ?? this.tiles.at(-1)!;
     return { tile, count: Math.ceil(rows / tile) };
   }
 

@@ -198,6 +198,8 @@ describe("diagnoseDevices", () => {
     const deviceComparison = "It is faster.";
     const compared = await diagnoseDevices({ ...placed, lanes: 32, deviceComparison }, { device: "auto" }, find);
     assert.equal(compared.deviceReason, "Fast 9000 can be used, with subgroups of 32. It is faster.");
+    const tiled = await diagnoseDevices({ ...placed, tile: 16 }, { device: "auto" }, find);
+    assert.match(tiled.deviceReason, /^Fast 9000 can be used, without subgroups, always 16 tokens together because/);
     assert.deepEqual(reasons(found.adapters), [
       "true the model runs on it",
       "false another one is used",
