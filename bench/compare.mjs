@@ -1,6 +1,7 @@
 // The engine and llama.cpp, in turns within one run: the same model file, threads, prompts and token limit, greedy.
 //   node bench/compare.mjs [--suite FILE] [--limit 20] [--max-tokens 64] [--methods plain,auto] [--prefill 512]
-//                          [--data DIR] [--model NAME|FILE] [--json FILE]
+//                          [--device cpu|gpu] [--adapter NAME] [--data DIR] [--model NAME|FILE] [--json FILE]
+// --device gpu: both on the GPU, this engine by WebGPU, llama.cpp by what it prefers there.
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -16,6 +17,8 @@ const { values: options } = parseArgs({
     "max-tokens": { type: "string", default: "64" },
     methods: { type: "string", default: "plain,auto" },
     prefill: { type: "string", default: "512" },
+    device: { type: "string", default: "cpu" },
+    adapter: { type: "string" },
   },
 });
 
@@ -31,8 +34,15 @@ const suite = suitePath(options, options.suite);
 const records = product.spread(await product.readSuite(suite), count("limit", options.limit));
 const machine = product.describeMachine();
 const { path } = await product.locateModel(options.model);
-const engine = await product.Engine.load({ path, capacity });
-const peer = await LlamaPeer.load({ modelPath: path, threads: machine.threads, contextSize: capacity });
+const { device, adapter } = options;
+if (device !== "cpu" && device !== "gpu") throw new Error(`--device takes cpu or gpu, not "${device}".`);
+const engine = await product.Engine.load({ path, capacity, device, ...(adapter === undefined ? {} : { adapter }) });
+const peer = await LlamaPeer.load({
+  modelPath: path,
+  threads: machine.threads,
+  contextSize: capacity,
+  gpu: device === "gpu",
+});
 const { endTokens } = engine.tokenizer;
 const prompts = records.map((record) => product.promptOf(record, engine, capacity - maxTokens));
 
@@ -162,9 +172,13 @@ async function report() {
       `(${prefill.speedup.toFixed(2)}x)`,
   );
   const { processor, features, threads } = machine;
+  const described = await peer.describe();
   console.log(
     `${basename(suite)}, ${records.length} records, ${maxTokens} tokens; ${processor} (${features?.join(", ")}), ${threads} threads`,
   );
+  if (device === "gpu") {
+    console.log(`Jakiro on ${engine.adapter}; llama.cpp on ${described.gpu.names.join(", ")} (${described.gpu.by})`);
+  }
   if (options.json === undefined) return;
   await product.writeResultFile(options.json, {
     suite: basename(suite),
@@ -172,8 +186,10 @@ async function report() {
     options: { maxTokens },
     model: { name: engine.modelName, sha256: await engine.checkpoint.contentHash() },
     machine,
+    device,
+    ...(engine.adapter === undefined ? {} : { adapter: engine.adapter }),
     date: new Date().toISOString(),
-    peer: { ...(await peer.describe()), ...tuned },
+    peer: { ...described, ...tuned },
     methods,
     prefill,
   });

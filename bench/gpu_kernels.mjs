@@ -1,23 +1,23 @@
 // The kernels of the GPU engine on this machine's GPU: bandwidth of the one-row products, the price of verifying more rows, and
 // what a dispatch costs. Weights are random; nothing is downloaded.
-//   node bench/gpu_kernels.mjs [--adapter NAME] [--cached 512] [--json FILE] [--tiny]
+//   node bench/gpu_kernels.mjs [--adapter NAME] [--cached 512,8192] [--json FILE] [--tiny]
 // --tiny runs everything once on a model for software adapters: it shows that the benchmark works, not how fast anything is.
 import { parseArgs } from "node:util";
 import { product } from "./engine.mjs";
 import { Measures } from "./gpu/measures.mjs";
 import { models, tinyModels } from "./gpu/randomPack.mjs";
-import { progress } from "./options.mjs";
+import { count, progress } from "./options.mjs";
 
 const { values: options } = parseArgs({
   options: {
     adapter: { type: "string" },
-    cached: { type: "string", default: "512" },
+    cached: { type: "string", default: "512,8192" },
     json: { type: "string" },
     tiny: { type: "boolean", default: false },
   },
 });
 const { tiny } = options;
-const cached = tiny ? 8 : Number(options.cached);
+const cachedCounts = tiny ? [8, 200] : options.cached.split(",").map((text) => count("cached", text));
 const formats = ["int4", "int8"];
 const rowCounts = [1, 2, 4, 8, 16, 32, 60];
 const copyBytes = tiny ? 1 << 20 : 1 << 28;
@@ -48,8 +48,8 @@ for (const { name, config } of shapes) {
   for (const format of formats) {
     progress(`Verification, ${name} ${format}`, 0, 1);
     try {
-      const result = await new Measures(await open()).verification(config, format, rowCounts, cached);
-      verification.push({ model: name, format, cached, ...result });
+      const contexts = await new Measures(await open()).verification(config, format, rowCounts, cachedCounts);
+      verification.push({ model: name, format, contexts });
     } catch (error) {
       console.error(`${name} ${format}: ${error.message}`);
     }
@@ -81,18 +81,31 @@ async function report() {
   );
   console.log(product.formatMarkdownTable([header, ...products]));
 
-  const title = [
-    `verification, ms behind ${cached} tokens`,
-    ...rowCounts.map((rows) => `${rows} ${rows === 1 ? "row" : "rows"}`),
-  ];
-  const rows = verification.flatMap(({ model, format, rows }) => [
-    [`${model} ${format}`, ...rows.map(({ deviceMs }) => deviceMs.toFixed(2))],
-    ["as a multiple of one row", ...rows.map(({ deviceMs }) => (deviceMs / rows[0].deviceMs).toFixed(2))],
-    ["call to tokens", ...rows.map(({ wallMs }) => wallMs.toFixed(2))],
-  ]);
+  const title = ["verification, ms", ...rowCounts.map((rows) => `${rows} ${rows === 1 ? "row" : "rows"}`)];
+  const rows = verification.flatMap(({ model, format, contexts }) =>
+    contexts.flatMap(({ cached, rows }, i) => [
+      [`${model} ${format} behind ${cached} tokens`, ...rows.map(({ deviceMs }) => deviceMs.toFixed(2))],
+      ["as a multiple of one row", ...multiples(rows, Array(rows.length).fill(rows[0]))],
+      ...(i === 0 ? [] : [[`as a multiple of ${cachedCounts[0]} tokens`, ...multiples(rows, contexts[0].rows)]]),
+      ["call to tokens", ...rows.map(({ wallMs }) => wallMs.toFixed(2))],
+    ]),
+  );
   console.log(product.formatMarkdownTable([title, ...rows]));
 
-  for (const { model, format, rows, kernels } of verification) {
+  const attention = verification.flatMap(({ model, format, contexts }) =>
+    contexts.flatMap(({ cached, attention }) =>
+      attention.map(({ rows, ms, gigabytesPerSecond, gigaflops }) => [
+        `${model} ${format}, ${rows} ${rows === 1 ? "row" : "rows"} behind ${cached} tokens`,
+        ms.toFixed(3),
+        gigabytesPerSecond.toFixed(1),
+        whole(gigaflops),
+      ]),
+    ),
+  );
+  console.log(product.formatMarkdownTable([["attention of all layers", "ms", "GB/s", "GFLOP/s"], ...attention]));
+
+  for (const { model, format, contexts } of verification) {
+    const [{ rows, kernels }] = contexts;
     if (kernels.length === 0) continue;
     const sum = kernels.reduce((total, { ms }) => total + ms, 0);
     const empty = (rows[0].dispatches * overhead.deviceUs) / 1000;
@@ -119,4 +132,8 @@ async function report() {
     oneRow,
     verification,
   });
+}
+
+function multiples(times, references) {
+  return times.map(({ deviceMs }, i) => (deviceMs / references[i].deviceMs).toFixed(2));
 }

@@ -1,4 +1,4 @@
-// llama.cpp as the peer: the same GGUF file, threads and token ids, through node-llama-cpp's prebuilt CPU binary.
+// llama.cpp as the peer: the same GGUF file, threads and token ids, through node-llama-cpp's prebuilt binaries.
 import { getLlama, getModuleVersion, InputLookupTokenPredictor, LlamaLogLevel } from "node-llama-cpp";
 
 /** What the peer may run with; `tune` picks the fastest of each. */
@@ -26,16 +26,23 @@ export class LlamaPeer {
     this.#contextSize = contextSize;
   }
 
-  /** @param {{ modelPath: string, threads: number, contextSize?: number }} options */
-  static async load({ modelPath, threads, contextSize = 2048 }) {
+  /**
+   * @param {{ modelPath: string, threads: number, contextSize?: number, gpu?: boolean }} options gpu: the whole model on the GPU that
+   *   llama.cpp prefers, by CUDA, Vulkan or Metal; throws where it finds none
+   */
+  static async load({ modelPath, threads, contextSize = 2048, gpu = false }) {
     const llama = await getLlama({
-      gpu: false,
+      gpu: gpu ? "auto" : false,
       build: "never",
       maxThreads: threads,
       logLevel: LlamaLogLevel.error,
       progressLogs: false,
     });
-    const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
+    // A build for GPUs runs without one too.
+    if (gpu && (await llama.getGpuDeviceNames()).length === 0) {
+      throw new Error("llama.cpp finds no GPU here; leave out --device gpu.");
+    }
+    const model = await llama.loadModel({ modelPath, gpuLayers: gpu ? "max" : 0 });
     return new LlamaPeer(llama, model, { threads, contextSize });
   }
 
@@ -43,7 +50,9 @@ export class LlamaPeer {
   async describe() {
     const features = [...this.llama.systemInfo.matchAll(/(\w+) = 1/g)].map(([, name]) => name);
     const binding = `node-llama-cpp ${await getModuleVersion()}`;
-    return { binding, release: this.llama.llamaCppRelease.release, features };
+    const { llama } = this;
+    const gpu = llama.gpu === false ? {} : { gpu: { by: llama.gpu, names: await llama.getGpuDeviceNames() } };
+    return { binding, release: llama.llamaCppRelease.release, features, ...gpu };
   }
 
   tokenize(text) {

@@ -29,6 +29,18 @@ const runs = 5;
 const beyondCaches = 512 << 20;
 const chunkBytes = 16 << 20;
 
+/**
+ * Attention and its merge in a profile: keys and values read once for all rows, in GB/s, and multiplications and additions with every
+ * key that a row sees, in GFLOP/s.
+ */
+function attentionOf({ layers, heads, kvHeads, headDim }, { rows, cached, kernels }) {
+  const ms = kernels.filter(({ kernel }) => kernel.startsWith("attention")).reduce((sum, kernel) => sum + kernel.ms, 0);
+  const bytes = layers * 2 * (cached + rows) * kvHeads * headDim * 4;
+  const keys = rows * cached + (rows * (rows + 1)) / 2;
+  const operations = layers * 4 * heads * headDim * keys;
+  return { rows, ms, gigabytesPerSecond: bytes / ms / 1e6, gigaflops: operations / ms / 1e6 };
+}
+
 export class Measures {
   constructor(gpu) {
     this.gpu = gpu;
@@ -122,27 +134,32 @@ export class Measures {
     return results;
   }
 
-  /** Forwards of so many rows behind `cached` tokens, and a plain one kernel by kernel. The device ends with it. */
-  async verification(config, format, rowCounts, cached) {
+  /** Forwards of so many rows behind each of the numbers of cached tokens, and kernel by kernel. The device ends with it. */
+  async verification(config, format, rowCounts, cachedCounts) {
     const pack = randomPack(config, format);
-    const options = { capacity: cached + 128, sequences: 1 };
+    const options = { capacity: Math.max(...cachedCounts) + 128, sequences: 1 };
     const target = await product.GpuTarget.load(this.gpu, pack.checkpoint, pack.packed, options);
     pack.release();
-    const profile = await product.profileForward(target, 1, cached);
-    const sequence = target.sequence();
-    const rows = [];
-    for (const count of rowCounts) {
-      const dispatches = await product.layOutForward(target, sequence, count, cached);
-      const deviceMs = await this.fastest(dispatches);
-      rows.push({
-        rows: count,
-        dispatches: dispatches.length,
-        deviceMs,
-        wallMs: await this.forwardWall(sequence, count),
-      });
+    const contexts = [];
+    for (const cached of cachedCounts) {
+      const [fewest, most] = [rowCounts[0], rowCounts.at(-1)];
+      const profiles = [];
+      for (const rows of [fewest, most]) profiles.push(await product.profileForward(target, rows, cached));
+      const [plain] = profiles;
+      const attention = profiles.flatMap((profile) => (profile === undefined ? [] : [attentionOf(config, profile)]));
+      const sequence = target.sequence();
+      const rows = [];
+      for (const count of rowCounts) {
+        const dispatches = await product.layOutForward(target, sequence, count, cached);
+        const deviceMs = await this.fastest(dispatches);
+        const wallMs = await this.forwardWall(sequence, count);
+        rows.push({ rows: count, dispatches: dispatches.length, deviceMs, wallMs });
+      }
+      sequence.release();
+      contexts.push({ cached, rows, attention, kernels: plain?.kernels ?? [] });
     }
     target.release();
-    return { rows, kernels: profile?.kernels ?? [] };
+    return contexts;
   }
 
   /** From the call of a forward until its tokens are here. */
