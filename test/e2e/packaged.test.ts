@@ -14,6 +14,9 @@ import { repository } from "../workbench/repository.ts";
 import { Workbench, type WorkbenchWindow } from "../workbench/workbench.ts";
 import { Person } from "./person.ts";
 
+/** Bytes after which the mirror's fifth answer stops. */
+const stallAfter = 5e6;
+const stalledRequest = 5;
 const small = catalogue.find(({ name }) => name.startsWith("smollm2"))!;
 
 /** The VSIX as a stranger gets it, in a real workbench, driven through the browser alone. */
@@ -39,6 +42,7 @@ describe("the packaged extension", function () {
       { cutAfter: 1e6 },
       { status: 429, retryAfter: "1" },
       { content: noise(content.length) },
+      { stallAfter },
       { location: "/elsewhere" },
       { pieces: 1 << 20 },
     ]);
@@ -72,6 +76,9 @@ describe("the packaged extension", function () {
     rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
   });
 
+  /** Until then, notifications move. */
+  const progressIsGone = () =>
+    person.until("the progress is gone", async () => (await person.notifications(/Downloading/)) === 0);
   const present = () => (existsSync(models) ? readdirSync(models) : []);
 
   it("asks for a model once, naming the host, and downloads nothing unasked", async () => {
@@ -93,13 +100,24 @@ describe("the packaged extension", function () {
     assert.ok(question.includes(`Download ${small.name}?`) && question.includes(host), question);
     await person.photograph("consent");
     assert.deepEqual(mirror.requests, []);
+  });
+
+  it("says that there is no network, and goes on where there is one again", async () => {
+    await mirror.unplug();
     await person.answerQuestion("Download");
+    const failure = await person.notification(/refused the connection/);
+    assert.match(await failure.innerText(), /Check the network and try again/);
+    await progressIsGone();
+    await person.photograph("offline");
+    assert.match((await person.status()).text, /Jakiro: set up/);
+    await mirror.plugIn();
+    await person.answer(/refused the connection/, "Try Again");
   });
 
   it("says what is wrong with a download, and leaves nothing half-written behind", async () => {
     const failure = await person.notification(/could not be fetched/);
     assert.match(await failure.innerText(), /404/);
-    await person.until("the progress is gone", async () => (await person.notifications(/Downloading/)) === 0);
+    await progressIsGone();
     await person.photograph("download-failed");
     assert.deepEqual(present(), []);
     // Cut off, asked to wait, and then other bytes than the catalogue promises.
@@ -109,10 +127,27 @@ describe("the packaged extension", function () {
     assert.match(await spoiled.innerText(), /SHA-256/);
     assert.deepEqual(present(), []);
     assert.ok(mirror.requests.at(-1)!.range, "it went on from where it was cut off");
+    await progressIsGone();
+  });
+
+  it("can be told to give up a download that stands still, and goes on from there later", async () => {
+    await person.answer(/SHA-256/, "Try Again");
+    await person.until("the download stands still", async () => mirror.requests.length === stalledRequest);
+    const percent = Math.floor((100 * stallAfter) / small.bytes);
+    await person.notification(new RegExp(`Downloading .*\\b${percent}\\s%`, "s"));
+    await person.photograph("stalled");
+    await person.cancelProgress(/Downloading/);
+    assert.match((await person.status()).text, /Jakiro: set up/);
+    assert.equal(await person.notifications(/could not be fetched/), 0, "who cancels knows it");
+    await person.until("it has let go", async () => present().join() === `${small.file}.part`);
+    await person.command("Jakiro: Select Model");
+    await person.pick(small.name);
+    await person.answerQuestion("Download");
+    await person.until("it is asked for again", async () => mirror.requests.length > stalledRequest);
+    assert.equal(mirror.requests[stalledRequest]!.range, `bytes=${stallAfter}-`);
   });
 
   it("fetches it from wherever the mirror leads, slowly or not", async () => {
-    await person.answer(/SHA-256/, "Try Again");
     await person.until("the model is there", async () => present().includes(small.file));
     await person.until("it is chosen", async () => !/set up/.test((await person.status()).text));
     assert.deepEqual(present(), [small.file]);
@@ -137,6 +172,17 @@ describe("the packaged extension", function () {
     await person.press("Tab");
     const [first] = recital;
     await person.until("the text is inserted", async () => (await person.text()).includes(first!.trim()));
+  });
+
+  it("completes what an input method composed", async () => {
+    await person.press("Control+End");
+    await person.type("\n");
+    await person.compose(["n", "に", "にh", "にほ", "にほn", "日本"]);
+    await person.until("it is in the text", async () => (await person.text()).includes("日本"));
+    assert.notEqual((await person.ghostText()).trim(), "");
+    await person.photograph("composed");
+    await person.press("Escape");
+    assert.ok((await person.text()).includes("日本"));
   });
 
   it("tells its speed in the status item", async () => {

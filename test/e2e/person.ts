@@ -31,6 +31,17 @@ export class Person {
     }
   }
 
+  /** Composes text as an input method does, stage by stage; the last one is what it commits. */
+  async compose(stages: readonly string[], pauseMs = 60): Promise<void> {
+    const devtools = await this.page.context().newCDPSession(this.page);
+    for (const text of stages) {
+      await devtools.send("Input.imeSetComposition", { text, selectionStart: text.length, selectionEnd: text.length });
+      await this.page.waitForTimeout(pauseMs);
+    }
+    await devtools.send("Input.insertText", { text: stages.at(-1)! });
+    await devtools.detach();
+  }
+
   async press(keys: string): Promise<void> {
     await this.page.keyboard.press(keys);
   }
@@ -66,6 +77,14 @@ export class Person {
   async answer(text: RegExp, button: string): Promise<void> {
     const notification = await this.notification(text);
     await notification.locator(".monaco-button", { hasText: button }).click();
+    await notification.waitFor({ state: "detached" });
+  }
+
+  /** Clicks the cancel button of a notification with progress, which is gone then. */
+  async cancelProgress(text: RegExp): Promise<void> {
+    const notification = await this.notification(text);
+    await notification.hover();
+    await notification.locator(".monaco-button", { hasText: "Cancel" }).click();
     await notification.waitFor({ state: "detached" });
   }
 

@@ -50,6 +50,9 @@ export interface ModelServer {
   readonly endpoint: string;
   /** Path and Range header of every request so far. */
   readonly requests: { path: string; range: string | undefined }[];
+  /** Cuts all connections, and refuses new ones until it is plugged in again. */
+  unplug(): Promise<void>;
+  plugIn(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -62,17 +65,18 @@ export async function serveModel(content: Buffer, script: readonly Answer[] = [{
     requests.push({ path: request.url ?? "", range });
     if (!answer.silent) reply(response, answer, answer.content ?? content, range);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests,
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
+  const listen = async (port: number) => {
+    server.listen(port, "127.0.0.1");
+    await once(server, "listening");
   };
+  const close = async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+  };
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  return { endpoint: `http://127.0.0.1:${port}`, requests, unplug: close, plugIn: () => listen(port), close };
 }
 
 function reply(response: ServerResponse, answer: Answer, content: Buffer, range: string | undefined): void {
