@@ -34,14 +34,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   workgroupBarrier();
   if (QUANTIZE == 1u) {
-    // One thread for each row and block of 32.
-    for (var task = thread; task < ROWS * (half / 32u); task += COLUMNS * SLICES) {
-      let row = task % ROWS;
-      let firstLane = task / ROWS * 32u;
-      let block = (first + firstLane) / 32u;
-      if (block < blocks) {
-        quantizeBlock(row, firstLane, (firstRow + row) * blockStride(blocks), blocks, block);
-      }
-    }
+    quantizeTile(thread, half, firstRow, first, blocks);
   }
 }

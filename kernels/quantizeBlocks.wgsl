@@ -1,5 +1,18 @@
 // Quantizes values of a tile for linearInt8Blocks: 32 of a row share a power of two as scale. Beside blockSteps.wgsl, in kernels with
-// a `tileValue` and an `output` of array<u32>.
+// ROWS, COLUMNS and SLICES, a `tileValue` and an `output` of array<u32>.
+
+// The first `lanes` values of every row of the tile, which are those from `first` on of output rows with so many blocks; a thread takes
+// a row and a block.
+fn quantizeTile(thread: u32, lanes: u32, firstRow: u32, first: u32, blocks: u32) {
+  for (var task = thread; task < ROWS * (lanes / 32u); task += COLUMNS * SLICES) {
+    let row = task % ROWS;
+    let firstLane = task / ROWS * 32u;
+    let block = (first + firstLane) / 32u;
+    if (block < blocks) {
+      quantizeBlock(row, firstLane, (firstRow + row) * blockStride(blocks), blocks, block);
+    }
+  }
+}
 
 // Block `block` of the output row at `start`, from 32 values of the tile.
 fn quantizeBlock(row: u32, firstLane: u32, start: u32, blocks: u32, block: u32) {
