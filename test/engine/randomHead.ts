@@ -1,16 +1,23 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ModelConfig } from "../../src/engine/model/checkpoint.ts";
+import { HeadFile } from "../../src/engine/model/headFile.ts";
 import type { HeadKind } from "../../src/engine/model/headKinds.ts";
 import { normal } from "../unit/cpu/numbers.ts";
 import { type SafetensorsParts, safetensorsBytes } from "../unit/model/safetensorsBytes.ts";
-import { randomTokens } from "./scratchTarget.ts";
+import { randomTokens, type ScratchTarget } from "./scratchTarget.ts";
 
 export interface RandomHeadOptions {
   readonly kind: HeadKind;
   readonly experts?: number;
   readonly draftVocabulary?: number;
   readonly seed?: number;
+}
+
+/** Opens untrained heads of every kind for a target. */
+export function randomHeadsFor({ checkpoint, folder }: Pick<ScratchTarget, "checkpoint" | "folder">) {
+  const { config } = checkpoint;
+  return async (kind: HeadKind) => HeadFile.open(writeRandomHead(join(folder, kind), config, { kind }), config);
 }
 
 /** Writes an untrained head for this model into a folder, in the format that training exports. */

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { featureSmoothing } from "../../src/engine/cpu/packTarget.ts";
 import type { Round } from "../../src/engine/decoding/decoder.ts";
 import { type DeviceRound, type DeviceSequence, decodeOnDevice } from "../../src/engine/decoding/deviceDecoder.ts";
@@ -8,10 +7,8 @@ import { ladderOf, plainRung } from "../../src/engine/decoding/ladder.ts";
 import type { RoundTimes } from "../../src/engine/decoding/roundTimes.ts";
 import { GpuDecoding } from "../../src/engine/gpu/gpuDecoding.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
-import { HeadFile } from "../../src/engine/model/headFile.ts";
-import type { HeadKind } from "../../src/engine/model/headKinds.ts";
 import { request } from "../engine/decoding.ts";
-import { writeRandomHead } from "../engine/randomHead.ts";
+import { randomHeadsFor } from "../engine/randomHead.ts";
 import { packTiny, randomTokens, type ScratchTarget } from "../engine/scratchTarget.ts";
 import { openTestDevice } from "./testDevice.ts";
 
@@ -33,11 +30,7 @@ describe("times of rounds on the device", function () {
     const device = await openTestDevice();
     const seen = { ...device, abilities: { ...device.abilities, timestamps } };
     const gpu = await GpuTarget.load(seen, scratch.checkpoint, scratch.target.packed, { capacity: 128, sequences: 1 });
-    const { config } = scratch.checkpoint;
-    const openHead = async (kind: HeadKind) => {
-      return HeadFile.open(writeRandomHead(join(scratch.folder, kind), config, { kind }), config);
-    };
-    const decoding = new GpuDecoding(gpu, openHead, featureSmoothing(scratch.target.packed));
+    const decoding = new GpuDecoding(gpu, randomHeadsFor(scratch), featureSmoothing(scratch.target.packed));
     const sequence = await decoding.open("jakiro", rungs);
     const decode = sequence.decode.bind(sequence);
     sequence.decode = (text) => {

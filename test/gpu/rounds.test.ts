@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { featureSmoothing } from "../../src/engine/cpu/packTarget.ts";
 import { type DecodeResult, decode } from "../../src/engine/decoding/decoder.ts";
 import { decodeOnDevice } from "../../src/engine/decoding/deviceDecoder.ts";
@@ -8,10 +7,9 @@ import type { TreeSizes } from "../../src/engine/decoding/strategy.ts";
 import { GpuDecoding } from "../../src/engine/gpu/gpuDecoding.ts";
 import type { GpuDecodingSequence } from "../../src/engine/gpu/gpuDecodingSequence.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
-import { HeadFile } from "../../src/engine/model/headFile.ts";
 import type { HeadKind } from "../../src/engine/model/headKinds.ts";
 import { request, samplers, strategyOf } from "../engine/decoding.ts";
-import { writeRandomHead } from "../engine/randomHead.ts";
+import { randomHeadsFor } from "../engine/randomHead.ts";
 import { packTiny, randomTokens, type ScratchTarget } from "../engine/scratchTarget.ts";
 import { openTestDevice } from "./testDevice.ts";
 
@@ -37,11 +35,7 @@ describe("rounds on the device", function () {
     scratch = await packTiny("tiny-qwen2", "int8");
     const options = { capacity, sequences: 6 };
     gpu = await GpuTarget.load(await openTestDevice(), scratch.checkpoint, scratch.target.packed, options);
-    const openHead = async (kind: HeadKind) => {
-      const path = writeRandomHead(join(scratch.folder, kind), scratch.checkpoint.config, { kind });
-      return HeadFile.open(path, scratch.checkpoint.config);
-    };
-    decoding = new GpuDecoding(gpu, openHead, featureSmoothing(scratch.target.packed));
+    decoding = new GpuDecoding(gpu, randomHeadsFor(scratch), featureSmoothing(scratch.target.packed));
   });
   after(async () => {
     await decoding.release();

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { featureSmoothing } from "../../src/engine/cpu/packTarget.ts";
 import { CostModel } from "../../src/engine/decoding/costModel.ts";
 import type { DecodeRequest, DecodeResult } from "../../src/engine/decoding/decoder.ts";
@@ -9,10 +8,9 @@ import { draftForwards } from "../../src/engine/decoding/draftHead.ts";
 import { type Ladder, ladderOf, plainRung, type Rung } from "../../src/engine/decoding/ladder.ts";
 import { GpuDecoding } from "../../src/engine/gpu/gpuDecoding.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
-import { HeadFile } from "../../src/engine/model/headFile.ts";
 import type { HeadKind } from "../../src/engine/model/headKinds.ts";
 import { request, samplers } from "../engine/decoding.ts";
-import { writeRandomHead } from "../engine/randomHead.ts";
+import { randomHeadsFor } from "../engine/randomHead.ts";
 import { packTiny, randomTokens, type ScratchTarget } from "../engine/scratchTarget.ts";
 import { openTestDevice } from "./testDevice.ts";
 
@@ -86,7 +84,6 @@ describe("rungs on the device", function () {
 
   before(async () => {
     scratch = await packTiny("tiny-qwen2", "int8");
-    const { config } = scratch.checkpoint;
     const options = { capacity: 256, sequences: 4 };
     gpu = await GpuTarget.load(await openTestDevice(), scratch.checkpoint, scratch.target.packed, options);
     const { device } = gpu.gpu;
@@ -95,10 +92,7 @@ describe("rungs on the device", function () {
       compiled++;
       return compile(descriptor);
     };
-    const openHead = async (kind: HeadKind) => {
-      return HeadFile.open(writeRandomHead(join(scratch.folder, kind), config, { kind }), config);
-    };
-    decoding = new GpuDecoding(gpu, openHead, featureSmoothing(scratch.target.packed));
+    decoding = new GpuDecoding(gpu, randomHeadsFor(scratch), featureSmoothing(scratch.target.packed));
     plain = await decoding.open(undefined, ladderOf("plain", undefined, {}));
   });
   after(async () => {
