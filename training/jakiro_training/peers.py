@@ -23,6 +23,12 @@ class Peers:
         """Whether this process reports, validates and writes checkpoints."""
         return self.rank == 0
 
+    def leave(self) -> None:
+        """Waits for the others and leaves: threads of a group that is left behind may abort the process at its exit."""
+        if self.size > 1:
+            dist.barrier()
+            dist.destroy_process_group()
+
     def average(self, parameters: list[torch.nn.Parameter], seconds: float, tokens: int) -> tuple[float, int]:
         """Averages the gradients in place. Returns the leader's `seconds`, so that all see the same progress, and the
         sum of all `tokens`."""

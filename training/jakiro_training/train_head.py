@@ -224,6 +224,7 @@ class Trainer:
                 self._save("latest.pt")
         if self.peers.leads:
             self._save("latest.pt")
+        self.peers.leave()
 
     def _objective(self, batch: Batch, options: ObjectiveOptions, lm_head: torch.Tensor):
         batch = Batch(batch.tokens.to(self.device), batch.features.to(self.device), batch.segment.to(self.device))

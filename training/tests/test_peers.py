@@ -18,7 +18,9 @@ def averaging(rank: int, folder: str) -> None:
     os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="29517")
     first, unused, second = (torch.nn.Parameter(torch.zeros(n)) for n in (3, 2, 4))
     first.grad, second.grad = torch.full((3,), 1.0 + rank), torch.full((4,), 10.0 * rank)
-    seconds, tokens = Peers().average([first, unused, second], 5.0 + rank, 100 + rank)
+    peers = Peers()
+    seconds, tokens = peers.average([first, unused, second], 5.0 + rank, 100 + rank)
+    peers.leave()
     torch.save([first.grad, second.grad, unused.grad, seconds, tokens], f"{folder}/{rank}.pt")
 
 
