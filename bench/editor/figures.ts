@@ -40,8 +40,6 @@ export interface Figures {
   readonly hostWallMs: Spread;
   /** Where that time went: by function, milliseconds a keystroke. */
   readonly hostFunctions: readonly FunctionTime[];
-  /** By sitting: what lies between two samples of the thread beyond this is waiting for a processor. */
-  readonly hostLongestStepsMs: readonly number[];
   readonly requestsPerKeystroke: number;
   readonly prefetchesPerKeystroke: number;
   /** Of the editor's calls of the provider. */
@@ -94,7 +92,6 @@ export function figuresOf(replayed: readonly ReplayedSitting[]): Figures {
     hostMs: { ...spreadOf(hostMs), mean: mean(hostMs) },
     hostWallMs: spreadOf(all.map((keystroke) => keystroke.hostWallMs)),
     hostFunctions: functionsOf(replayed, all.length),
-    hostLongestStepsMs: replayed.map(({ host }) => host.longestStepMs),
     requestsPerKeystroke: sent("typed") / all.length,
     prefetchesPerKeystroke: sent("prefetch") / all.length,
     cacheHitRate: share(asks, ({ source }) => source === "cache"),

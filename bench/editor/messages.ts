@@ -46,8 +46,6 @@ export interface SeenInHost {
   readonly work: readonly Work[];
   /** In which of its functions, the longest first. */
   readonly functions: readonly FunctionTime[];
-  /** Milliseconds from one sample to the next beyond which the thread waited for a processor. */
-  readonly longestStepMs: number;
 }
 
 export interface OpenParams {

@@ -3,7 +3,6 @@ import { figuresOf, percentile } from "../../../bench/editor/figures.ts";
 import type { SeenAsk, SeenInHost } from "../../../bench/editor/messages.ts";
 import type { Sight } from "../../../bench/editor/page.ts";
 import type { Sitting } from "../../../bench/editor/person.ts";
-import { longestStepFor } from "../../../bench/editor/profile.ts";
 import type { RequestStatistics } from "../../../src/protocol/messages.ts";
 
 const sitting: Sitting = {
@@ -63,7 +62,6 @@ const host: SeenInHost = {
     { at: 2150, ms: 3, wallMs: 3 },
   ],
   functions: [{ name: "provide:1:2", ms: 4 }],
-  longestStepMs: 0.4,
 };
 const page = {
   keys,
@@ -127,17 +125,5 @@ describe("figures of the editor benchmark", () => {
   it("take percentiles by nearest rank", () => {
     const values = Array.from({ length: 20 }, (_, i) => i + 1);
     assert.deepEqual([percentile(values, 0.5), percentile(values, 0.95), percentile([], 0.5)], [10, 19, undefined]);
-  });
-});
-
-describe("longestStepFor", () => {
-  it("cuts steps so that they add up to the time that the thread ran", () => {
-    assert.equal(longestStepFor([200, 3000, 200, 1000], 1600), 600);
-    assert.equal(longestStepFor([200, 200], 200), 100);
-    assert.equal(longestStepFor([200, 300], 500), 300);
-  });
-
-  it("cuts none where the thread ran all the time", () => {
-    assert.equal(longestStepFor([200, 3000], 4000), Number.POSITIVE_INFINITY);
   });
 });
