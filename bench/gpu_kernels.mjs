@@ -81,12 +81,14 @@ async function report() {
   );
   console.log(product.formatMarkdownTable([header, ...products]));
 
-  const title = ["verification, ms", ...rowCounts.map((rows) => `${rows} ${rows === 1 ? "row" : "rows"}`)];
+  const title = ["verification, ms", ...rowCounts.map(rowsText)];
   const rows = verification.flatMap(({ model, format, contexts }) =>
     contexts.flatMap(({ cached, rows }, i) => [
       [`${model} ${format} behind ${cached} tokens`, ...rows.map(({ deviceMs }) => deviceMs.toFixed(2))],
-      ["as a multiple of one row", ...multiples(rows, Array(rows.length).fill(rows[0]))],
-      ...(i === 0 ? [] : [[`as a multiple of ${cachedCounts[0]} tokens`, ...multiples(rows, contexts[0].rows)]]),
+      ["as a multiple of one row", ...multiples(rows, () => rows[0])],
+      ...(i === 0
+        ? []
+        : [[`as a multiple of ${cachedCounts[0]} tokens`, ...multiples(rows, (column) => contexts[0].rows[column])]]),
       ["call to tokens", ...rows.map(({ wallMs }) => wallMs.toFixed(2))],
     ]),
   );
@@ -95,7 +97,7 @@ async function report() {
   const attention = verification.flatMap(({ model, format, contexts }) =>
     contexts.flatMap(({ cached, attention }) =>
       attention.map(({ rows, ms, gigabytesPerSecond, gigaflops }) => [
-        `${model} ${format}, ${rows} ${rows === 1 ? "row" : "rows"} behind ${cached} tokens`,
+        `${model} ${format}, ${rowsText(rows)} behind ${cached} tokens`,
         ms.toFixed(3),
         gigabytesPerSecond.toFixed(1),
         whole(gigaflops),
@@ -134,6 +136,10 @@ async function report() {
   });
 }
 
-function multiples(times, references) {
-  return times.map(({ deviceMs }, i) => (deviceMs / references[i].deviceMs).toFixed(2));
+function multiples(times, referenceOf) {
+  return times.map(({ deviceMs }, column) => (deviceMs / referenceOf(column).deviceMs).toFixed(2));
+}
+
+function rowsText(rows) {
+  return `${rows} ${rows === 1 ? "row" : "rows"}`;
 }

@@ -48,9 +48,9 @@ export class LlamaPeer {
 
   /** Versions and instruction sets, for the record. */
   async describe() {
-    const features = [...this.llama.systemInfo.matchAll(/(\w+) = 1/g)].map(([, name]) => name);
-    const binding = `node-llama-cpp ${await getModuleVersion()}`;
     const { llama } = this;
+    const features = [...llama.systemInfo.matchAll(/(\w+) = 1/g)].map(([, name]) => name);
+    const binding = `node-llama-cpp ${await getModuleVersion()}`;
     const gpu = llama.gpu === false ? {} : { gpu: { by: llama.gpu, names: await llama.getGpuDeviceNames() } };
     return { binding, release: llama.llamaCppRelease.release, features, ...gpu };
   }

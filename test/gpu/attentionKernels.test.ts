@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import type { GpuDevice } from "../../src/engine/gpu/device.ts";
-import { KernelCompiler } from "../../src/engine/gpu/kernels.ts";
 import { KernelTrials } from "../../src/engine/gpu/kernelTrials.ts";
 import { randomFloats } from "../../src/engine/gpu/randomOperands.ts";
 import { attention, noSlot, quantizationError, type Row } from "../../src/engine/gpu/reference.ts";
 import { attentionBlock, ForwardKernels, inputWords } from "../../src/engine/gpu/targetKernels.ts";
 import { poison } from "../../src/engine/gpu/trial.ts";
 import { assertClose } from "../unit/cpu/numbers.ts";
-import { openTestDevice } from "./testDevice.ts";
+import { Rig } from "./rig.ts";
 
 interface Shape {
   readonly heads: number;
@@ -24,17 +22,15 @@ const shapes: readonly Shape[] = [
 
 describe("kernels of attention", function () {
   this.timeout(120_000);
-  let gpu: GpuDevice;
-  let compiler: KernelCompiler;
+  let rig: Rig;
   before(async () => {
-    gpu = await openTestDevice();
-    compiler = new KernelCompiler(gpu.device);
+    rig = await Rig.open();
   });
-  after(() => gpu.device.destroy());
+  after(() => rig.close());
 
   function trialsFor(shape: Shape, slots: number, quantize: boolean): KernelTrials {
     const blocks = Math.ceil(slots / attentionBlock);
-    return new KernelTrials(gpu.device, new ForwardKernels(compiler, { ...shape, slots, blocks }, quantize));
+    return new KernelTrials(rig.device, new ForwardKernels(rig.compiler, { ...shape, slots, blocks }, quantize));
   }
 
   /** Every row against the reference, as float32 and quantized; rows without a slot must write nothing. */

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { moveAccepted } from "../../src/engine/gpu/acceptReference.ts";
-import type { GpuDevice } from "../../src/engine/gpu/device.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
-import { KernelCompiler } from "../../src/engine/gpu/kernels.ts";
 import { KernelTrials } from "../../src/engine/gpu/kernelTrials.ts";
 import { PathMove } from "../../src/engine/gpu/pathMove.ts";
 import { randomFloats, randomOperands, randomWords } from "../../src/engine/gpu/randomOperands.ts";
@@ -11,6 +9,7 @@ import { poison, Trial } from "../../src/engine/gpu/trial.ts";
 import { halfToFloat } from "../../src/engine/model/float16.ts";
 import { rowsAgree } from "../../src/engine/rowCheck.ts";
 import { packTiny } from "../engine/scratchTarget.ts";
+import { Rig } from "./rig.ts";
 import { openTestDevice } from "./testDevice.ts";
 
 const slots = 140;
@@ -19,16 +18,14 @@ const width = shape.kvHeads * shape.headDim;
 
 describe("keys and values as float16", function () {
   this.timeout(120_000);
-  let gpu: GpuDevice;
-  let compiler: KernelCompiler;
+  let rig: Rig;
   before(async () => {
-    gpu = await openTestDevice();
-    compiler = new KernelCompiler(gpu.device);
+    rig = await Rig.open();
   });
-  after(() => gpu.device.destroy());
+  after(() => rig.close());
 
   const trialsWith = (cacheFormat: CacheFormat) =>
-    new KernelTrials(gpu.device, new ForwardKernels(compiler, { ...shape, cacheFormat }, true));
+    new KernelTrials(rig.device, new ForwardKernels(rig.compiler, { ...shape, cacheFormat }, true));
 
   it("are mixed as the same numbers in float32 are, to the bit", async () => {
     // Sign, an exponent around that of 1, and any digits.
@@ -80,9 +77,9 @@ describe("keys and values as float16", function () {
   it("move with the rows that were accepted", async () => {
     const moved = { layers: 1, slots, width: cacheWords({ ...shape, cacheFormat: "float16" }) };
     const cache = randomWords(2 * slots * moved.width, 5);
-    const trial = new Trial(gpu.device);
+    const trial = new Trial(rig.device);
     const buffer = trial.buffer(cache);
-    const move = await PathMove.create(compiler, buffer, moved);
+    const move = await PathMove.create(rig.compiler, buffer, moved);
     move.write(8, [1, 4]);
     const [words] = await trial.run([move.dispatch], [buffer]);
     assert.deepEqual(words, moveAccepted(cache, moved, [{ base: 8, path: [1, 4] }]));

@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
-import type { GpuDevice } from "../../src/engine/gpu/device.ts";
 import { encodeTiles } from "../../src/engine/gpu/draftReference.ts";
 import { draftTiles, HeadKernels, type HeadShape } from "../../src/engine/gpu/headKernels.ts";
 import { normed, quantizeRows, route, times } from "../../src/engine/gpu/headReference.ts";
-import { type Kernel, KernelCompiler } from "../../src/engine/gpu/kernels.ts";
+import type { Kernel } from "../../src/engine/gpu/kernels.ts";
 import { encodeRows } from "../../src/engine/gpu/kernelTrials.ts";
 import { randomFloats, randomOperands, randomWords } from "../../src/engine/gpu/randomOperands.ts";
 import { embed, inputRow, noSlot, type Operands, quantizationError } from "../../src/engine/gpu/reference.ts";
 import { ForwardKernels, tileSizes } from "../../src/engine/gpu/targetKernels.ts";
 import { Trial, type Words } from "../../src/engine/gpu/trial.ts";
 import { assertClose } from "../unit/cpu/numbers.ts";
-import { openTestDevice } from "./testDevice.ts";
+import { Rig } from "./rig.ts";
 
 const rows = 64;
 const epsilon = 1e-5;
@@ -23,17 +22,15 @@ const mixTiles = tileSizes.filter((size) => size <= 16);
 
 describe("kernels of the draft head", function () {
   this.timeout(180_000);
-  let gpu: GpuDevice;
-  let compiler: KernelCompiler;
+  let rig: Rig;
   before(async () => {
-    gpu = await openTestDevice();
-    compiler = new KernelCompiler(gpu.device);
+    rig = await Rig.open();
   });
-  after(() => gpu.device.destroy());
+  after(() => rig.close());
 
   function kernelsOf(shape: HeadShape, quantize: boolean): { readonly own: HeadKernels; readonly all: ForwardKernels } {
     const attention = { heads: 2, kvHeads: 1, headDim: 16, slots: 8, blocks: 1 };
-    const all = new ForwardKernels(compiler, attention, quantize);
+    const all = new ForwardKernels(rig.compiler, attention, quantize);
     return { own: new HeadKernels(all, shape), all };
   }
 
@@ -43,7 +40,7 @@ describe("kernels of the draft head", function () {
     buffers: readonly (Words | { readonly output: number } | { readonly changed: Words })[],
     ...workgroups: [number, number]
   ): Promise<Uint32Array<ArrayBuffer>[]> {
-    const trial = new Trial(gpu.device);
+    const trial = new Trial(rig.device);
     try {
       const made = buffers.map((buffer) =>
         "output" in buffer

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import type { GpuDevice } from "../../src/engine/gpu/device.ts";
-import { KernelCompiler } from "../../src/engine/gpu/kernels.ts";
 import { KernelTrials } from "../../src/engine/gpu/kernelTrials.ts";
 import { type OperandNumbers, randomFloats, randomOperands } from "../../src/engine/gpu/randomOperands.ts";
 import { gated, linear, noSlot, qkv, quantizationError, type Row } from "../../src/engine/gpu/reference.ts";
 import { ForwardKernels, type LinearShape, type ProductFormat, tileSizes } from "../../src/engine/gpu/targetKernels.ts";
 import { poison } from "../../src/engine/gpu/trial.ts";
 import { assertClose } from "../unit/cpu/numbers.ts";
-import { openTestDevice } from "./testDevice.ts";
+import { Rig } from "./rig.ts";
 
 const rowCounts = [1, 2, 3, 5, 7, 8, 16, 31, 64, 65];
 /** Rows of the largest number of whole tiles. */
@@ -32,17 +30,15 @@ const gatedShapes = linearShapes
 
 describe("kernels of products", function () {
   this.timeout(120_000);
-  let gpu: GpuDevice;
-  let compiler: KernelCompiler;
+  let rig: Rig;
   before(async () => {
-    gpu = await openTestDevice();
-    compiler = new KernelCompiler(gpu.device);
+    rig = await Rig.open();
   });
-  after(() => gpu.device.destroy());
+  after(() => rig.close());
 
   function trialsFor(format: ProductFormat, headDim = 16): KernelTrials {
     const shape = { heads: 4, kvHeads: 2, headDim, slots: 70, blocks: 1 };
-    return new KernelTrials(gpu.device, new ForwardKernels(compiler, shape, format !== "float32"));
+    return new KernelTrials(rig.device, new ForwardKernels(rig.compiler, shape, format !== "float32"));
   }
 
   for (const shape of linearShapes) {
