@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="ablation: the parallel level reads the rows the released code reads",
     )
+    parser.add_argument(
+        "--no-parallel-level", action="store_true", help="ablation: every level is drafted autoregressively"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the results here as well")
 
@@ -77,10 +80,18 @@ class Evaluation:
     """A head, the target's embedding and LM head, and the settings of its trees."""
 
     def __init__(
-        self, head: DraftHead, d2t: torch.Tensor, model: GgufModel, depth: int, branching: int, wrong_parent_rows: bool
+        self,
+        head: DraftHead,
+        d2t: torch.Tensor,
+        model: GgufModel,
+        depth: int,
+        branching: int,
+        wrong_parent_rows: bool = False,
+        parallel_level: bool = True,
     ):
         self.head, self.d2t, self.model = head, d2t, model
-        self.depth, self.branching, self.wrong_parent_rows = depth, branching, wrong_parent_rows
+        self.depth, self.branching = depth, branching
+        self.ablations = wrong_parent_rows, parallel_level
         self.draft_lm_head = torch.from_numpy(model.lm_head_rows(d2t.numpy()))
 
     def embed(self, tokens: list[int]) -> torch.Tensor:
@@ -88,7 +99,7 @@ class Evaluation:
 
     def run_text(self, text: TeacherText, nodes: int, tally: Tally) -> None:
         """Draft rounds along one greedy continuation; the prefill and the token it yields are not counted."""
-        drafter = ReferenceDrafter(self.head, self.embed, self.draft_lm_head, self.d2t, self.wrong_parent_rows)
+        drafter = ReferenceDrafter(self.head, self.embed, self.draft_lm_head, self.d2t, *self.ablations)
         tokens, features = text.tokens.tolist(), torch.from_numpy(text.features).float()
         root, drafted, accepted = text.start, set(), set()
         while root < len(tokens) - 1:
@@ -125,13 +136,16 @@ def run(args: argparse.Namespace) -> None:
     model = GgufModel(args.model)
     head, d2t = load_any(args.head)
     texts = teacher_texts(model, args.suite, args.limit, args.tokens, args.cache)
-    evaluation = Evaluation(head, d2t, model, args.depth, args.branching, args.wrong_parent_rows)
+    evaluation = Evaluation(
+        head, d2t, model, args.depth, args.branching, args.wrong_parent_rows, not args.no_parallel_level
+    )
     settings = {
         "depth": args.depth,
         "branching": args.branching,
         "prompts": len(texts),
         "tokens": args.tokens,
         "wrongParentRows": args.wrong_parent_rows,
+        "parallelLevel": not args.no_parallel_level,
     }
     results = {"head": args.head.name, "kind": head.config.kind, **settings, "byNodes": {}}
     for nodes in args.nodes:

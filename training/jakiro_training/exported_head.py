@@ -23,7 +23,11 @@ def quantize_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def save_head(folder: Path, head: DraftHead, d2t: Tensor, int8: bool, facts: dict) -> int:
-    """Writes the head's two files and returns their bytes. `facts` joins the head's shape in config.json."""
+    """Writes the head's two files and returns their bytes. `facts` joins the head's shape in config.json. ValueError
+    for an ablation, which no engine drafts with."""
+    shape = head.config.to_json()
+    if not shape.pop("contrast"):
+        raise ValueError("A head trained with --no-contrast is an ablation that the engine cannot draft with.")
     tensors: dict[str, Tensor] = {"d2t": d2t.to(torch.int32)}
     for name, value in head.state_dict().items():
         value = value.detach().float().contiguous()
@@ -34,7 +38,7 @@ def save_head(folder: Path, head: DraftHead, d2t: Tensor, int8: bool, facts: dic
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / "model.safetensors")
     config = {
-        **head.config.to_json(),
+        **shape,
         "branches": head.config.branches,
         "weights": "int8" if int8 else "float32",
         **facts,
@@ -46,7 +50,7 @@ def save_head(folder: Path, head: DraftHead, d2t: Tensor, int8: bool, facts: dic
 def load_exported(folder: Path) -> tuple[DraftHead, Tensor]:
     """The head, dequantized to float32, and d2t."""
     config = json.loads((folder / "config.json").read_text())
-    head = DraftHead(HeadConfig(**{key: config[key] for key in HeadConfig.__dataclass_fields__}))
+    head = DraftHead(HeadConfig(**{key: config[key] for key in HeadConfig.__dataclass_fields__ if key in config}))
     tensors = load_file(folder / "model.safetensors")
     state = {}
     for name in head.state_dict():

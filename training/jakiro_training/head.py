@@ -30,6 +30,8 @@ class HeadConfig:
     experts: int
     intermediate: int
     draft_vocabulary: int
+    contrast: bool = True
+    """False only as an ablation: the second output adds both experts instead of subtracting the weaker one."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -81,7 +83,7 @@ class MixtureOfExperts(nn.Module):
 
     def __init__(self, config: HeadConfig):
         super().__init__()
-        self.count = config.experts
+        self.count, self.contrast = config.experts, config.contrast
         self.gate = nn.Linear(config.hidden, config.experts + 2, bias=False)
         self.experts = nn.ModuleList(SwiGlu(config.hidden, config.intermediate) for _ in range(config.experts))
 
@@ -92,10 +94,11 @@ class MixtureOfExperts(nn.Module):
         selected = torch.topk(g[..., : self.count], 2, dim=-1).indices.sort(dim=-1).values
         mixture = torch.gather(g, -1, selected).softmax(-1).to(a.dtype)
         contrast = g[..., self.count :].softmax(-1)
+        weak = -1.0 if self.contrast else 1.0
         signed = torch.where(
             contrast[..., :1] >= contrast[..., 1:],
-            contrast * contrast.new_tensor([1.0, -1.0]),
-            contrast * contrast.new_tensor([-1.0, 1.0]),
+            contrast * contrast.new_tensor([1.0, weak]),
+            contrast * contrast.new_tensor([weak, 1.0]),
         ).to(a.dtype)
         first, second = self._selected_outputs(z, selected)
         y1 = a + mixture[..., :1] * first + mixture[..., 1:] * second

@@ -50,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps-unrolled", type=int, default=3, help="1 trains on the target's features only")
     parser.add_argument("--step-decay", type=float, default=0.8)
     parser.add_argument("--no-parallel", action="store_true", help="leave the contrastive output untrained")
+    parser.add_argument(
+        "--no-contrast",
+        action="store_true",
+        help="ablation: the second output adds both experts; the engine cannot draft with such a head",
+    )
     parser.add_argument("--parallel-weight", type=float, default=0.5)
     parser.add_argument(
         "--feature-weight", type=float, default=0.0, help="weight of the per-channel scaled smooth-L1 feature loss"
@@ -93,6 +98,7 @@ def head_config(args: argparse.Namespace, model: GgufModel) -> HeadConfig:
         experts=0 if dense else args.experts,
         intermediate=2 * target.hidden if dense else target.hidden,
         draft_vocabulary=args.draft_vocabulary,
+        contrast=not args.no_contrast,
     )
 
 

@@ -85,10 +85,12 @@ class ReferenceDrafter:
         lm_head: Tensor,
         d2t: Tensor,
         wrong_parent_rows: bool = False,
+        parallel_level: bool = True,
     ):
-        """embed: token ids -> [n, hidden]. wrong_parent_rows: the parallel level's known fault, for ablation only."""
+        """embed: token ids -> [n, hidden]. For ablations only: wrong_parent_rows, the parallel level's known fault, and
+        parallel_level, False to draft every level of a Jakiro head autoregressively."""
         self.head, self.embed, self.lm_head, self.d2t = head, embed, lm_head, d2t
-        self.wrong_parent_rows = wrong_parent_rows
+        self.wrong_parent_rows, self.parallel_level = wrong_parent_rows, parallel_level
         self.stable: Rows | None = None
         self.forwards = 0
 
@@ -104,7 +106,7 @@ class ReferenceDrafter:
         with the root. A Jakiro head's last level is the parallel one, so `depth` levels take depth - 1 forwards;
         other heads take `depth`.
         """
-        tree, parallel = Tree([root]), self.head.config.kind == "jakiro" and depth > 1
+        tree, parallel = Tree([root]), self.parallel_level and self.head.config.kind == "jakiro" and depth > 1
         levels = depth - 1 if parallel else depth
         output = self._append(next_tokens, features)
         frontier, lineage = [0], {0: []}

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from jakiro_training.head import HeadConfig
+from jakiro_training.head import DraftHead, HeadConfig
 
 from conftest import random_head
 
@@ -27,6 +29,18 @@ def test_routing_row_by_row(experts):
             )
             for branch, expected in zip(output.branches, outputs):
                 torch.testing.assert_close(branch[row], a[row] + expected)
+
+
+def test_without_contrast_both_experts_are_added():
+    head = random_head("jakiro", 2)
+    plain = DraftHead(replace(head.config, contrast=False))
+    plain.load_state_dict(head.state_dict())
+    a = torch.randn(20, 32)
+    with torch.no_grad():
+        (first, second), sums = torch.stack(head.layer.feed_forward(a).branches) - a, plain.layer.feed_forward(a)
+        v = plain.layer.mlp_moe.gate(plain.layer.post_attention_layernorm(a))[:, 2:].softmax(-1)
+        torch.testing.assert_close(sums.y2, a + v[:, :1] * first + v[:, 1:] * second)
+        torch.testing.assert_close(sums.y1, head.layer.feed_forward(a).y1)
 
 
 def test_every_expert_and_both_contrastive_signs_occur():

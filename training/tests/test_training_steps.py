@@ -1,6 +1,7 @@
 """The steps from token shards to an exported head, on a tiny model and toy data."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from jakiro_training.checkpoint import load_checkpoint
 from jakiro_training.draft_vocabulary import always_included, choose_draft_vocabulary, sampled_rows
 from jakiro_training.exported_head import load_exported, quantize_rows, save_head
 from jakiro_training.feature_shards import FeatureSequence, FeatureStream, pack, read_feature_shard
+from jakiro_training.head import DraftHead
 from jakiro_training.schedule import WARM_UP_STEPS, learning_rate
 from jakiro_training.shards import read_token_shard
 
@@ -237,6 +239,14 @@ def test_learning_rate(step, progress, share):
 def test_budget_is_one_of_minutes_and_steps(toy_data, tmp_path):
     with pytest.raises(SystemExit, match="--minutes or --steps"):
         train(toy_data, "--out", str(tmp_path))
+
+
+def test_an_ablation_without_contrast_is_not_exported(tmp_path):
+    head = random_head("jakiro", 2)
+    ablation = DraftHead(replace(head.config, contrast=False))
+    with pytest.raises(ValueError, match="--no-contrast"):
+        save_head(tmp_path, ablation, torch.arange(40), False, {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_heads_keep_their_shape_on_disk(tmp_path):

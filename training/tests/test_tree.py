@@ -75,6 +75,16 @@ def test_wrong_parent_rows_change_the_parallel_level_only():
     assert right.tokens[deepest:] != wrong.tokens[deepest:]
 
 
+def test_without_the_parallel_level_every_level_has_its_own_forward():
+    head, features = random_head("jakiro", 2), torch.randn(3, 32)
+    drafters = [drafter_for(head, parallel_level=parallel) for parallel in (True, False)]
+    with_level, without = (d.draft(13, [11, 12, 13], features, 3, 4) for d in drafters)
+    deepest = 1 + 4 + 16
+    assert [d.forwards for d in drafters] == [2, 3]
+    assert with_level.tokens[:deepest] == without.tokens[:deepest]
+    assert with_level.tokens[deepest:] != without.tokens[deepest:]
+
+
 def test_two_branches_merge_on_the_larger_value():
     tree = drafter_for(random_head("jakiro-star", 2)).draft(13, [11, 12, 13], torch.randn(3, 32), 1, 30)
     children = tree.tokens[1:]
