@@ -36,7 +36,7 @@ const clock = measures.timer === undefined ? "this process's clock" : "the devic
 
 const oneRow = [];
 for (const { name, config } of shapes) {
-  for (const format of [...formats, "float32"]) {
+  for (const format of [...formats, "float16", "float32"]) {
     progress(`One row, ${name} ${format}`, 0, 1);
     oneRow.push({ model: name, format, matrices: await measures.oneRow(config, format, cacheBytes) });
   }

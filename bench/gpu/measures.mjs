@@ -110,8 +110,9 @@ export class Measures {
     const results = [];
     for (const [name, [inputs, outputs]] of Object.entries(matricesOf(config))) {
       if (format === "int4" && inputs % 128 !== 0) continue;
-      const shape = { format: name === "down" && format !== "float32" ? `${format}-blocks` : format, inputs, outputs };
-      const bytes = { int4: (inputs * 17) / 32, int8: inputs, float32: 4 * inputs }[format] * outputs;
+      const shape = { format: name === "down" ? product.blocksFormat(format) : format, inputs, outputs };
+      const bytes =
+        { int4: (inputs * 17) / 32, int8: inputs, float16: 2 * inputs, float32: 4 * inputs }[format] * outputs;
       const { maxBufferSize, maxStorageBufferBindingSize } = this.gpu.device.limits;
       if (bytes > Math.min(maxBufferSize, maxStorageBufferBindingSize)) continue;
       const trial = new product.Trial(this.gpu.device);
@@ -176,7 +177,7 @@ export class Measures {
 
   kernels({ headDim }, format) {
     const shape = { heads: 1, kvHeads: 1, headDim, slots: 1, blocks: 1 };
-    return new product.ForwardKernels(this.compiler, shape, format !== "float32");
+    return new product.ForwardKernels(this.compiler, shape, product.isQuantized(format));
   }
 
   /** Bytes that compress to nothing less: memory that holds zeros may be faster. */

@@ -20,7 +20,7 @@ import {
 
 const devices = ["auto", "cpu", "gpu"] as const satisfies readonly DeviceChoice[];
 
-const weightFormats = ["int8", "int4", "float32"] as const satisfies readonly WeightFormat[];
+const weightFormats = ["int8", "int4", "float16", "float32"] as const satisfies readonly WeightFormat[];
 
 const largestSeed = 2 ** 32 - 1;
 
@@ -38,8 +38,8 @@ const modelOptions = {
   ...deviceOptions,
   weights: withDefault(
     choice(
-      "int8|int4|float32",
-      "int4 takes half the memory and writes less well; float32 rounds nothing",
+      "int8|int4|float16|float32",
+      "int4 takes half the memory and writes less well; float16 rounds weights only, float32 nothing",
       weightFormats,
     ),
     "int8",

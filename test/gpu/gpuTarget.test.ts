@@ -90,6 +90,16 @@ describe("GpuTarget", function () {
       await unload(loaded);
     });
 
+    it(`multiplies float16 weights as the CPU does (${model})`, async () => {
+      const loaded = await load(model, "float16");
+      const { vocabulary } = loaded.checkpoint.config;
+      const tokens = randomTokens(150, vocabulary, 5);
+      const gpu = joined(await run(loaded.gpu.sequence(), tokens, 50), "logits");
+      const cpu = joined(await run(loaded.target.sequence(512), tokens, 50), "logits");
+      assertClose(gpu, cpu, 1e-4, "logits");
+      await unload(loaded);
+    });
+
     it(`comes close to the CPU in int8 (${model})`, async () => {
       const loaded = await load(model, "int8");
       const { vocabulary } = loaded.checkpoint.config;
@@ -102,7 +112,7 @@ describe("GpuTarget", function () {
       await unload(loaded);
     });
 
-    for (const format of ["float32", "int8"] as const) {
+    for (const format of ["float32", "float16", "int8"] as const) {
       it(`gives a row the same bits whatever runs beside it and before it (${model}, ${format})`, async () => {
         const loaded = await load(model, format);
         const { vocabulary } = loaded.checkpoint.config;

@@ -21,6 +21,8 @@ const linearShapes: readonly LinearShape[] = [
   { format: "int4", inputs: 640, outputs: 70 },
   { format: "int4-blocks", inputs: 128, outputs: 2 },
   { format: "int4-blocks", inputs: 640, outputs: 129 },
+  { format: "float16", inputs: 4, outputs: 3 },
+  { format: "float16", inputs: 52, outputs: 131 },
   { format: "float32", inputs: 4, outputs: 3 },
   { format: "float32", inputs: 52, outputs: 131 },
 ];
@@ -38,7 +40,7 @@ describe("kernels of products", function () {
 
   function trialsFor(format: ProductFormat, headDim = 16): KernelTrials {
     const shape = { heads: 4, kvHeads: 2, headDim, slots: 70, blocks: 1 };
-    return new KernelTrials(rig.device, new ForwardKernels(rig.compiler, shape, format !== "float32"));
+    return new KernelTrials(rig.device, new ForwardKernels(rig.compiler, shape, !isFloat(format)));
   }
 
   for (const shape of linearShapes) {
@@ -86,7 +88,7 @@ describe("kernels of products", function () {
         const output = await trials.gated(operands, { rows });
         for (let row = 0; row < rows; row++) {
           const wanted = expected.subarray(row * width, (row + 1) * width);
-          if (shape.format === "float32") {
+          if (isFloat(shape.format)) {
             assertClose(floats(output).subarray(row * width, (row + 1) * width), wanted, 4e-6, `row ${row}`);
           } else {
             assertQuantized(quantizationError("int8-blocks", output, row, wanted), `row ${row} of ${rows}`);
@@ -114,7 +116,7 @@ describe("kernels of products", function () {
   });
 
   for (const headDim of [16, 64, 128]) {
-    for (const format of ["int8", "int4", "float32"] as const) {
+    for (const format of ["int8", "int4", "float16", "float32"] as const) {
       it(`qkv ${format}, heads of ${headDim}: rotated and stored where the rows say, exact and the same in every tile`, async () => {
         const trials = trialsFor(format, headDim);
         const shape = { format, inputs: format === "int4" ? 256 : 48, outputs: 8 * headDim };
@@ -166,6 +168,10 @@ function rowAt(i: number): Row {
   return { token: 0, position: (i * 11) % 40, region: 0, contiguous: 0, path: 0, slot };
 }
 
+function isFloat(format: ProductFormat): boolean {
+  return format === "float32" || format === "float16";
+}
+
 /** Powers of two, or what becomes one beside the 1/127 of int8 rows: no sum or product needs more than float32's 24 bits. */
 function exactNumbers(format: ProductFormat): Partial<OperandNumbers> {
   const weightScale = {
@@ -173,6 +179,7 @@ function exactNumbers(format: ProductFormat): Partial<OperandNumbers> {
     "int8-blocks": (column: number) => 2 ** -(column % 2),
     int4: () => 127 / 16,
     "int4-blocks": (index: number) => 2 ** -(4 + (index % 2)),
+    float16: () => 1,
     float32: () => 1,
   }[format];
   return {

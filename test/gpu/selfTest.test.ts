@@ -46,6 +46,7 @@ describe("the GPU's self-test", function () {
   for (const subject of [
     int8,
     { config: smallConfig, format: "int4" },
+    { config: smallConfig, format: "float16" },
     { config: smallConfig, format: "float32" },
   ] as const satisfies SelfTestSubject[]) {
     it(`finds nothing wrong with kernels that are right (${subject.format})`, async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { packMatrix, type WeightFormat } from "../../src/engine/cpu/packMatrix.ts";
+import { isQuantized, packMatrix, type WeightFormat } from "../../src/engine/cpu/packMatrix.ts";
 import { FileSink, packVector } from "../../src/engine/cpu/weightSink.ts";
 import { KernelCompiler } from "../../src/engine/gpu/kernels.ts";
 import { randomFloats, randomOperands, randomWords } from "../../src/engine/gpu/randomOperands.ts";
@@ -40,6 +40,7 @@ describe("WeightUpload", function () {
 
   for (const [format, inputs] of [
     ["float32", 52],
+    ["float16", 54],
     ["int8", 72],
     ["int4", 256],
     // No whole block of 128: these weights keep 8 bits.
@@ -57,7 +58,7 @@ describe("WeightUpload", function () {
       const { device } = await openTestDevice();
       const files = new PackFiles(folder);
       const upload = new WeightUpload(device, files, 3000);
-      const uploaded = await upload.matrix(matrix, format === "float32" ? 4 : 16, bias);
+      const uploaded = await upload.matrix(matrix, isQuantized(format) ? 16 : 4, bias);
       files.close();
       assert.equal(uploaded.format, matrix.format);
 
@@ -67,14 +68,14 @@ describe("WeightUpload", function () {
         values.subarray(output * inputs, (output + 1) * inputs).reduce((sum, w, i) => sum + w * x[i]!, bias),
       );
       const attention = { heads: 1, kvHeads: 1, headDim: 4, slots: 1, blocks: 1 };
-      const kernels = new ForwardKernels(new KernelCompiler(device), attention, format !== "float32");
+      const kernels = new ForwardKernels(new KernelCompiler(device), attention, isQuantized(format));
       const kernel = await kernels.linear(uploaded, 1, false);
       const trial = new Trial(device);
       const output = trial.poisoned(outputs);
       const buffers = [trial.buffer(input), uploaded.weights, uploaded.columns, output];
       const [words] = await trial.run([trial.dispatch(kernel, buffers, kernels.linearGroups(uploaded))], [output]);
       // Rounding of weights of the size of 1 / sqrt(inputs), by format.
-      const tolerance = { float32: 1e-5, int8: 0.03, int4: 0.4 }[matrix.format];
+      const tolerance = { float32: 1e-5, float16: 2e-3, int8: 0.03, int4: 0.4 }[matrix.format];
       assertClose(new Float32Array(words!.buffer), expected, tolerance, "product");
       trial.release();
       upload.release();

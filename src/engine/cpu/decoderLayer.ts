@@ -10,6 +10,7 @@ import {
 } from "./attention.ts";
 import { linear, type PackedMatrix } from "./linear.ts";
 import type { ExternalData, GraphBuilder, Value } from "./onnxWriter.ts";
+import { isQuantized } from "./packMatrix.ts";
 
 /** A vector of weights in a data file. */
 export interface PackedVector {
@@ -54,7 +55,7 @@ export function attentionBlock(
   let qkv = linear(g, x, weights.qkv);
   if (weights.qkvBias !== undefined) qkv = g.node("Add", [qkv, vector(g, weights.qkvBias)]);
   const { rotation, mask, prefix, names } = surroundings;
-  const steps = weights.qkv.format === "float32" ? fineSteps : exactSteps;
+  const steps = isQuantized(weights.qkv.format) ? exactSteps : fineSteps;
   const mixed = exactAttention(g, shape, rotation, mask, prefix, qkv, names, steps);
   observe?.("o", mixed);
   return linear(g, mixed, weights.o);

@@ -2,7 +2,7 @@ import type { ExternalData, GraphBuilder, Value } from "./onnxWriter.ts";
 
 /** A weight matrix as it lies in a data file, [inputs, outputs] (transposed against PyTorch, as the kernels want it). */
 export type PackedMatrix = { readonly name: string; readonly inputs: number; readonly outputs: number } & (
-  | { readonly format: "float32"; readonly weights: ExternalData }
+  | { readonly format: "float32" | "float16"; readonly weights: ExternalData }
   | {
       readonly format: "int8";
       readonly weights: ExternalData;
@@ -21,8 +21,8 @@ export type PackedMatrix = { readonly name: string; readonly inputs: number; rea
 
 /**
  * x @ W for x [rows, inputs]. A row's result depends on that row alone, whatever the number of rows: int8 activations are
- * scaled by their own row's maximum and summed exactly in int32, int4 always runs an even number of rows. float32 adds in an
- * order that the number of rows decides, and keeps no such promise.
+ * scaled by their own row's maximum and summed exactly in int32, int4 always runs an even number of rows. float32 and float16
+ * weights are multiplied in float32, whose sums have an order that the number of rows decides, and keep no such promise.
  */
 export function linear(g: GraphBuilder, x: Value, matrix: PackedMatrix): Value {
   const { product, rowScale } = unscaledLinear(g, x, matrix);
@@ -43,6 +43,11 @@ export function unscaledLinear(g: GraphBuilder, x: Value, matrix: PackedMatrix):
     case "float32": {
       const weights = g.external(`${name}.weight`, "float32", [inputs, outputs], matrix.weights);
       return { product: g.node("MatMul", [x, weights]) };
+    }
+    case "float16": {
+      // The runtime widens constants once, when it loads the graph.
+      const weights = g.external(`${name}.weight`, "float16", [inputs, outputs], matrix.weights);
+      return { product: g.node("MatMul", [x, g.node("Cast", [weights], { to: 1 })]) };
     }
     case "int4": {
       const blocks = inputs / matrix.block;

@@ -10,6 +10,7 @@ export const dataTypes = {
   int8: 3,
   int32: 6,
   int64: 7,
+  float16: 10,
   float64: 11,
 } as const;
 export type DataType = keyof typeof dataTypes;

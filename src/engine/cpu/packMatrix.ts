@@ -1,7 +1,13 @@
+import { floatToHalf } from "../model/float16.ts";
 import type { PackedMatrix } from "./linear.ts";
 import type { WeightSink } from "./weightSink.ts";
 
-export type WeightFormat = "int8" | "int4" | "float32";
+export type WeightFormat = "int8" | "int4" | "float16" | "float32";
+
+/** Whether products run on integer steps: activations are quantized and smoothed, too. */
+export function isQuantized(format: WeightFormat): format is "int8" | "int4" {
+  return format === "int8" || format === "int4";
+}
 
 /** A dequantized weight matrix as PyTorch has it, [outputs, inputs] row-major. */
 export interface DenseMatrix {
@@ -37,7 +43,7 @@ export function packMatrix(
 /** Packs a matrix that comes in runs of output rows, for matrices too large to be held dequantized. */
 export class MatrixPacker {
   private filled = 0;
-  private readonly packed: Float32Array | Int8Array | Uint8Array;
+  private readonly packed: Float32Array | Uint16Array | Int8Array | Uint8Array;
   private readonly scales: Float32Array;
   private readonly format: WeightFormat;
 
@@ -53,6 +59,10 @@ export class MatrixPacker {
     switch (this.format) {
       case "float32":
         this.packed = new Float32Array(size);
+        this.scales = new Float32Array(0);
+        break;
+      case "float16":
+        this.packed = new Uint16Array(size);
         this.scales = new Float32Array(0);
         break;
       case "int8":
@@ -73,6 +83,12 @@ export class MatrixPacker {
       case "float32":
         transposeInto(values, count, this.inputs, this.packed as Float32Array, this.filled, this.outputs);
         break;
+      case "float16": {
+        const halves = new Uint16Array(count * this.inputs);
+        for (let i = 0; i < halves.length; i++) halves[i] = floatToHalf(values[i]!);
+        transposeInto(halves, count, this.inputs, this.packed as Uint16Array, this.filled, this.outputs);
+        break;
+      }
       case "int8":
         this.addInt8(values, count);
         break;
@@ -86,7 +102,7 @@ export class MatrixPacker {
   finish(sink: WeightSink, name: string): PackedMatrix {
     const { inputs, outputs } = this;
     const weights = sink.append(this.packed);
-    if (this.format === "float32") return { name, inputs, outputs, format: this.format, weights };
+    if (!isQuantized(this.format)) return { name, inputs, outputs, format: this.format, weights };
     const scales = sink.append(this.scales);
     if (this.format === "int8") return { name, inputs, outputs, format: this.format, weights, scales };
     return { name, inputs, outputs, format: this.format, weights, scales, block: int4Block };
@@ -157,11 +173,11 @@ function scaleColumns(values: Float32Array, rows: number, scale: Float32Array): 
 }
 
 /** Writes values [rows, columns] into columns first .. first + rows - 1 of target [columns, width]. */
-function transposeInto(
-  values: Float32Array,
+function transposeInto<Numbers extends Float32Array | Uint16Array>(
+  values: Numbers,
   rows: number,
   columns: number,
-  target: Float32Array,
+  target: Numbers,
   first: number,
   width: number,
 ): void {

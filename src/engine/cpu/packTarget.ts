@@ -7,7 +7,7 @@ import type { PackedVector } from "./decoderLayer.ts";
 import { packLayer, readLayer, readVector } from "./layerWeights.ts";
 import type { PackedMatrix } from "./linear.ts";
 import { writeOnce } from "./packDirectory.ts";
-import { MatrixPacker, type WeightFormat } from "./packMatrix.ts";
+import { isQuantized, MatrixPacker, type WeightFormat } from "./packMatrix.ts";
 import { columnMaxima, divisors, type LayerSmoothing, layerSmoothing, type Smoothing } from "./smoothing.ts";
 import { decodeSmoothing, encodeSmoothing } from "./smoothingFile.ts";
 import { buildBody, buildLmHead, type PackedLayer } from "./targetGraph.ts";
@@ -42,7 +42,7 @@ export interface PackedTarget {
   readonly lmHead: string;
   /** Where each weight lies in the files beside the graphs, for engines that run no graph. */
   readonly weights: PackedWeights;
-  /** SHA-256 of the smoothing divisors; a head is trained on the features of one such set. "none" for float32. */
+  /** SHA-256 of the smoothing divisors; a head is trained on the features of one such set. "none" for weights that are no steps. */
   readonly smoothingHash: string;
 }
 
@@ -83,7 +83,7 @@ export async function packTarget(request: PackRequest): Promise<PackedTarget> {
   };
 }
 
-/** Divisors that bring features to one size, [hidden]; undefined where the pack has none (float32). */
+/** Divisors that bring features to one size, [hidden]; undefined where the pack has none (float32 and float16). */
 export function featureSmoothing({ directory }: PackedTarget): Float32Array | undefined {
   const path = join(directory, "smoothing.safetensors");
   return existsSync(path) ? decodeSmoothing(path).lmHead : undefined;
@@ -96,7 +96,7 @@ async function writePack(
   const { checkpoint, format, smoothing, progress } = request;
   const { layers } = checkpoint.config;
   const calibration =
-    format !== "float32" && smoothing === undefined
+    isQuantized(format) && smoothing === undefined
       ? new Calibration(checkpoint, request.calibrationTokens, request.threads)
       : undefined;
   const body = await FileSink.into(join(directory, "body.bin"), (sink) =>
@@ -119,7 +119,7 @@ async function writePack(
   return { smoothingHash: hashOf(encoded), weights };
 }
 
-/** `smoothings` are the divisors it packed with, layer by layer; none for float32. */
+/** `smoothings` are the divisors it packed with, layer by layer; none where weights are no steps. */
 async function packBody(
   { checkpoint, format, smoothing: given, progress }: PackRequest,
   calibration: Calibration | undefined,
@@ -132,7 +132,7 @@ async function packBody(
   for (let index = 0; index < config.layers; index++) {
     progress?.(index, config.layers + 1);
     const weights = readLayer(checkpoint, index);
-    let smoothing = format === "float32" ? undefined : given?.layers[index];
+    let smoothing = isQuantized(format) ? given?.layers[index] : undefined;
     if (calibration !== undefined) smoothing = layerSmoothing(config, await calibration.advance(weights), weights);
     if (smoothing !== undefined) smoothings.push(smoothing);
     layers.push(packLayer(sink, `layers.${index}`, format, config.headDim, weights, smoothing));
@@ -143,7 +143,7 @@ async function packBody(
   return { layers, outputNorm, smoothings };
 }
 
-/** `smoothing` are the divisors [hidden] it packed with; none for float32. */
+/** `smoothing` are the divisors [hidden] it packed with; none where weights are no steps. */
 function packLmHead(
   { checkpoint, format, smoothing: given }: PackRequest,
   calibration: Calibration | undefined,
@@ -152,7 +152,7 @@ function packLmHead(
 ): { matrix: PackedMatrix; unsmooth: PackedVector; smoothing: Float32Array | undefined } {
   const { config } = checkpoint;
   const output = config.tiedEmbeddings ? "embedding" : "output";
-  let smoothing = format === "float32" ? undefined : given?.lmHead;
+  let smoothing = isQuantized(format) ? given?.lmHead : undefined;
   if (calibration !== undefined) {
     const ranges = calibration.featureRanges(readVector(checkpoint, "outputNorm"));
     smoothing = divisors(ranges, maximaOf(checkpoint, output));

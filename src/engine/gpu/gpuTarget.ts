@@ -1,3 +1,4 @@
+import { isQuantized } from "../cpu/packMatrix.ts";
 import type { PackedTarget } from "../cpu/packTarget.ts";
 import { DeviceLostError, type Target } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
@@ -75,7 +76,7 @@ export class GpuTarget implements Target {
     const { device } = gpu;
     const { config } = checkpoint;
     checkTargetShape(config, packed.format, gpu);
-    const quantize = packed.format !== "float32";
+    const quantize = isQuantized(packed.format);
     const regionSlots = options.capacity + mostOutputs;
     const slots = regionSlots * options.sequences;
     const blocks = Math.ceil(regionSlots / attentionBlock);

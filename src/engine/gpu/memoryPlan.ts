@@ -1,4 +1,4 @@
-import type { WeightFormat } from "../cpu/packMatrix.ts";
+import { isQuantized, type WeightFormat } from "../cpu/packMatrix.ts";
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import type { Adapter } from "./adapters.ts";
@@ -22,7 +22,7 @@ export interface MemoryPlan extends Required<Room> {
 }
 
 /** As they lie on the device: 128 weights of four bits share a scale. */
-const bytesPerWeight: Readonly<Record<WeightFormat, number>> = { float32: 4, int8: 1, int4: 17 / 32 };
+const bytesPerWeight: Readonly<Record<WeightFormat, number>> = { float32: 4, float16: 2, int8: 1, int4: 17 / 32 };
 
 /** A context shorter than this is not worth the move to a GPU. */
 const leastCapacity = 1024;
@@ -74,7 +74,7 @@ function buffersOfShape(config: ModelConfig, format: WeightFormat) {
   const { hidden, heads, kvHeads, headDim, intermediate, vocabulary } = config;
   const perWeight = bytesPerWeight[format];
   return {
-    embeddings: vocabulary * hidden * bytesPerWeight[format === "float32" ? "float32" : "int8"],
+    embeddings: vocabulary * hidden * bytesPerWeight[isQuantized(format) ? "int8" : "float32"],
     "output layer": vocabulary * hidden * perWeight,
     "feed-forward layers": 2 * hidden * intermediate * perWeight,
     "attention layers": hidden * (heads + 2 * kvHeads) * headDim * perWeight,

@@ -1,4 +1,5 @@
 import { philox2x32, uniform } from "../decoding/random.ts";
+import { floatToHalf } from "../model/float16.ts";
 import type { Operands } from "./reference.ts";
 import { inputAlignment, inputWords, type LinearShape } from "./targetKernels.ts";
 
@@ -29,7 +30,7 @@ export interface OperandNumbers {
   /** Value of a step of a column's weights, or of 128 of them. */
   readonly weightScale: (index: number) => number;
   readonly bias: (column: number) => number;
-  /** Weights and inputs where both are float32. */
+  /** Weights and inputs where both are floats. */
   readonly value: (random: number) => number;
 }
 
@@ -56,6 +57,7 @@ export function randomOperands(
   fillInput(shape, input, rows, { largest, blockScale, value });
   const columns = new Float32Array(2 * outputs).map((_, i) => (i % 2 === 0 ? weightScale(i / 2) : bias((i - 1) / 2)));
   if (format === "float32") fillFloats(weights, value);
+  if (format === "float16") fillHalves(weights, value);
   if (format === "int4" || format === "int4-blocks") fillInt4Scales(shape, weights, weightScale);
   return { shape, input, weights, columns };
 }
@@ -64,6 +66,8 @@ function weightWords({ format, inputs, outputs }: LinearShape): number {
   switch (format) {
     case "float32":
       return inputs * outputs;
+    case "float16":
+      return (inputs / 2) * outputs;
     case "int8":
     case "int8-blocks":
       return (inputs / 4) * outputs;
@@ -79,7 +83,7 @@ function fillInput(
   rows: number,
   { largest, blockScale, value }: Pick<OperandNumbers, "largest" | "blockScale" | "value">,
 ): void {
-  if (format === "float32") {
+  if (format === "float32" || format === "float16") {
     fillFloats(input, value);
     return;
   }
@@ -98,6 +102,15 @@ function fillInput(
 function fillFloats(words: Uint32Array<ArrayBuffer>, value: (random: number) => number): void {
   const floats = new Float32Array(words.buffer);
   for (let i = 0; i < words.length; i++) floats[i] = value(words[i]! / 2 ** 31 - 1);
+}
+
+/** Two halves to a word; each takes its number from the whole word. */
+function fillHalves(words: Uint32Array<ArrayBuffer>, value: (random: number) => number): void {
+  for (let i = 0; i < words.length; i++) {
+    const low = value(words[i]! / 2 ** 31 - 1);
+    const high = value(((words[i]! * 2654435761) % 2 ** 32) / 2 ** 31 - 1);
+    words[i] = floatToHalf(low) | (floatToHalf(high) << 16);
+  }
 }
 
 function fillInt4Scales(

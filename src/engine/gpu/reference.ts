@@ -1,3 +1,4 @@
+import { halfToFloat } from "../model/float16.ts";
 import { type InputFormat, inputWords, type LinearShape, type ProductFormat } from "./targetKernels.ts";
 
 /**
@@ -34,7 +35,7 @@ const int4Block = 128;
 /** Rows of words of an int4 block: eight inputs each, then the scales. */
 const int4BlockRows = int4Block / 8 + 1;
 
-/** A row of a product's input as the numbers that it stands for, and the value of one step of each (0 for float32). */
+/** A row of a product's input as the numbers that it stands for, and the value of one step of each (0 for floats). */
 export function inputRow(
   format: ProductFormat,
   inputs: number,
@@ -44,7 +45,8 @@ export function inputRow(
   const stride = inputWords(format, inputs);
   const offset = input.byteOffset + 4 * row * stride;
   const floats = new Float32Array(input.buffer, offset, stride);
-  if (format === "float32") return { values: Float64Array.from(floats), steps: new Float64Array(inputs) };
+  if (format === "float32" || format === "float16")
+    return { values: Float64Array.from(floats), steps: new Float64Array(inputs) };
   const bytes = new Int8Array(input.buffer, offset, inputs);
   const scales = floats.subarray(inputs / 4);
   const perRow = format === "int8" || format === "int4";
@@ -62,6 +64,11 @@ export function weightColumn({ shape, weights, columns }: Operands, column: numb
       case "float32":
         values[i] = floats[i * outputs + column]!;
         break;
+      case "float16": {
+        const pair = weights[(i >> 1) * outputs + column]!;
+        values[i] = halfToFloat[i % 2 === 0 ? pair & 0xffff : pair >>> 16]!;
+        break;
+      }
       case "int8":
       case "int8-blocks": {
         const word = weights[(i >> 2) * outputs + column]!;

@@ -1,4 +1,4 @@
-import type { WeightFormat } from "../cpu/packMatrix.ts";
+import { isQuantized, type WeightFormat } from "../cpu/packMatrix.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import type { Check, Fault } from "./check.ts";
 import { headCheck } from "./headCheck.ts";
@@ -46,11 +46,11 @@ export async function selfTest(
     slots,
     blocks: Math.ceil(slots / attentionBlock),
   };
-  const trials = new KernelTrials(compiler.device, new ForwardKernels(compiler, shape, format !== "float32", tile));
+  const trials = new KernelTrials(compiler.device, new ForwardKernels(compiler, shape, isQuantized(format), tile));
   const checks = [...productChecks(trials, config, format), ...rowChecks(trials, config), ...roundChecks(compiler)];
   const failures = await failuresIn(checks);
   // The head runs on the forward's kernels too, and would only repeat what is wrong with them.
-  if (failures.length === 0) failures.push(...(await failuresIn([headCheck(compiler, config, format !== "float32")])));
+  if (failures.length === 0) failures.push(...(await failuresIn([headCheck(compiler, config, isQuantized(format))])));
   return { ok: failures.length === 0, failures };
 }
 

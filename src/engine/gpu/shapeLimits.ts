@@ -1,4 +1,4 @@
-import type { WeightFormat } from "../cpu/packMatrix.ts";
+import { isQuantized, type WeightFormat } from "../cpu/packMatrix.ts";
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import type { HeadConfig, HeadTensors } from "../model/headFile.ts";
@@ -45,7 +45,7 @@ export function checkTargetShape(config: ModelConfig, format: WeightFormat, gpu:
   const { hidden, intermediate, vocabulary, layers } = config;
   refuseFraction("The model's hidden size", hidden, quad);
   refuseFraction("The model's head size", config.headDim, quad);
-  if (format === "float32") refuseFraction("The model's intermediate size", intermediate, quad);
+  if (!isQuantized(format)) refuseFraction("The model's intermediate size", intermediate, quad);
   if (vocabulary > largestVocabulary) {
     throw refusal(
       `The model's vocabulary is ${vocabulary} tokens, and the GPU kernels draw from ${largestVocabulary} at most`,

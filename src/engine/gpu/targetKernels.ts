@@ -5,7 +5,7 @@ import cacheFloat16Source from "../../../kernels/cacheFloat16.wgsl";
 import cacheFloat32Source from "../../../kernels/cacheFloat32.wgsl";
 import embedSource from "../../../kernels/embed.wgsl";
 import linearSource from "../../../kernels/linear.wgsl";
-import float32Source from "../../../kernels/linearFloat32.wgsl";
+import floatSource from "../../../kernels/linearFloat.wgsl";
 import gatedSource from "../../../kernels/linearGated.wgsl";
 import int4Source from "../../../kernels/linearInt4.wgsl";
 import int8Source from "../../../kernels/linearInt8.wgsl";
@@ -17,7 +17,7 @@ import quantizeBlocksSource from "../../../kernels/quantizeBlocks.wgsl";
 import rowSumsSource from "../../../kernels/rowSums.wgsl";
 import rowSumsSubgroupsSource from "../../../kernels/rowSumsSubgroups.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
-import type { WeightFormat } from "../cpu/packMatrix.ts";
+import { isQuantized, type WeightFormat } from "../cpu/packMatrix.ts";
 import type { Kernel, KernelCompiler, KernelConstants } from "./kernels.ts";
 
 /** What quantizes tiles in blocks. */
@@ -43,8 +43,8 @@ export const linearColumns = 64;
 /** How a product's input comes: int8 with a scale per row or per 32 inputs, or float32. */
 export type InputFormat = "int8" | "int8-blocks" | "float32";
 
-/** Formats of a product's operands: weights as wide as its input, or int4 with an int8 input. */
-export type ProductFormat = InputFormat | "int4" | "int4-blocks";
+/** Formats of a product's operands: weights as wide as its input, int4 with an int8 input, or float16 with a float32 input. */
+export type ProductFormat = InputFormat | "int4" | "int4-blocks" | "float16";
 
 /** Text that goes before a kernel's own, and its constants: how a product reads its operands, or how a row is added up. */
 export interface OperandSource {
@@ -57,19 +57,20 @@ const productSources: Readonly<Record<ProductFormat, OperandSource>> = {
   "int8-blocks": { source: int8BlocksSource },
   int4: { source: int4Source, constants: { BLOCKS: 0 } },
   "int4-blocks": { source: int4Source, constants: { BLOCKS: 1 } },
-  float32: { source: float32Source },
+  float16: { source: floatSource, constants: { HALVES: 1 } },
+  float32: { source: floatSource, constants: { HALVES: 0 } },
 };
 
 /** The format of a product whose input comes with a scale per 32 inputs rather than per row. */
 export function blocksFormat(format: WeightFormat): ProductFormat {
-  return format === "float32" ? format : `${format}-blocks`;
+  return isQuantized(format) ? `${format}-blocks` : format;
 }
 
 /** Text of all kernels of a forward: what a verdict about them depends on. */
 export const forwardSources = [
   ...[rowsSource, rowSumsSource, rowSumsSubgroupsSource, quantizeSource, tileSource, embedSource, normSource],
   ...[cacheFloat32Source, cacheFloat16Source, attentionSource, mergeSource],
-  ...[int8Source, int8BlocksSource, int4Source, float32Source, linearSource, gatedSource, qkvSource],
+  ...[int8Source, int8BlocksSource, int4Source, floatSource, linearSource, gatedSource, qkvSource],
 ].join("\n");
 
 /** Alignment of a product's inputs, by their format. */
@@ -78,6 +79,7 @@ export const inputAlignment: Readonly<Record<ProductFormat, number>> = {
   "int8-blocks": 32,
   int4: 128,
   "int4-blocks": 128,
+  float16: 4,
   float32: 4,
 };
 
@@ -91,6 +93,7 @@ export function inputWords(format: ProductFormat, inputs: number): number {
     case "int8-blocks":
     case "int4-blocks":
       return padded / 4 + Math.ceil(padded / 128) * 4;
+    case "float16":
     case "float32":
       return padded;
   }

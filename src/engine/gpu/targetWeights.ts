@@ -1,3 +1,4 @@
+import { isQuantized } from "../cpu/packMatrix.ts";
 import type { PackedTarget } from "../cpu/packTarget.ts";
 import { RotaryTable } from "../cpu/rotary.ts";
 import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
@@ -30,7 +31,7 @@ export async function uploadWeights(
   progress: ((done: number, total: number) => void) | undefined,
 ): Promise<GpuWeights> {
   const { hidden, layers } = checkpoint.config;
-  const quantize = packed.format !== "float32";
+  const quantize = isQuantized(packed.format);
   const format: InputFormat = quantize ? "int8" : "float32";
   const alignment = inputAlignment[format];
   const blockAlignment = inputAlignment[quantize ? "int8-blocks" : "float32"];

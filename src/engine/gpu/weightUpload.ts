@@ -126,6 +126,11 @@ export class WeightUpload {
         await this.writeRaw(packed.weights, buffer);
         return buffer;
       }
+      case "float16": {
+        const buffer = this.buffer(name, inputs * outputs * 2);
+        await this.writeFloat16(packed, buffer);
+        return buffer;
+      }
       case "int8": {
         const buffer = this.buffer(name, inputs * outputs);
         await this.writeInt8(packed, buffer);
@@ -154,6 +159,16 @@ export class WeightUpload {
       const count = Math.min(step, inputs - first);
       const words = interleave(this.source.read(weights, first * outputs, count * outputs), count, outputs);
       await this.write(buffer, first * outputs, words);
+    }
+  }
+
+  /** [inputs, outputs] halves into [inputs / 2, outputs] words of two inputs each. */
+  private async writeFloat16({ inputs, outputs, weights }: PackedMatrix, buffer: GPUBuffer): Promise<void> {
+    const step = Math.max(2, Math.floor(this.chunkBytes / outputs / 4) * 2);
+    for (let first = 0; first < inputs; first += step) {
+      const count = Math.min(step, inputs - first);
+      const bytes = this.source.read(weights, first * outputs * 2, count * outputs * 2);
+      await this.write(buffer, first * outputs * 2, interleaveHalves(new Uint16Array(bytes.buffer), count, outputs));
     }
   }
 
@@ -202,6 +217,18 @@ export function interleave(bytes: Uint8Array, rows: number, columns: number): Ui
     const target = Math.floor(row / 4) * columns;
     const source = row * columns;
     for (let column = 0; column < columns; column++) words[target + column]! |= bytes[source + column]! << shift;
+  }
+  return words;
+}
+
+/** Two rows of halves [rows, columns] become one row of words, the first row low; a missing last row is zero. */
+export function interleaveHalves(halves: Uint16Array, rows: number, columns: number): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.ceil(rows / 2) * columns);
+  for (let row = 0; row < rows; row++) {
+    const shift = 16 * (row % 2);
+    const target = (row >> 1) * columns;
+    const source = row * columns;
+    for (let column = 0; column < columns; column++) words[target + column]! |= halves[source + column]! << shift;
   }
   return words;
 }

@@ -1,6 +1,28 @@
 /** IEEE 754 half precision to float32 for every bit pattern; a table lookup beats arithmetic in the dequantization loops. */
 export const halfToFloat: Float32Array = buildTable();
 
+const float = new Float32Array(1);
+const bitsOfFloat = new Uint32Array(float.buffer);
+/** Smallest magnitude that half precision keeps with all its bits, as float32 bits; and 0.5, whose last bit is a subnormal half's. */
+const smallestNormal = 0x38800000;
+const half = 0x3f000000;
+
+/** The half nearest to a float32, ties to the even one; magnitudes from 65,520 on become infinite. */
+export function floatToHalf(value: number): number {
+  float[0] = value;
+  const sign = (bitsOfFloat[0]! >>> 16) & 0x8000;
+  const magnitude = bitsOfFloat[0]! & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x47800000) return sign | 0x7c00;
+  if (magnitude < smallestNormal) {
+    // The addition rounds to the steps of a subnormal half.
+    float[0] = Math.abs(value) + 0.5;
+    return sign | (bitsOfFloat[0]! - half);
+  }
+  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+  return sign | ((rounded - 0x38000000) >>> 13);
+}
+
 function buildTable(): Float32Array {
   const table = new Float32Array(1 << 16);
   for (let bits = 0; bits < table.length; bits++) {

@@ -65,15 +65,21 @@ describe("linear", () => {
     }
   }
 
-  it("multiplies in float32 as the book has it", async () => {
-    const { dense, multiply, release } = await openLinear("float32", 96, 160);
-    try {
-      const x = normal(5 * 160, 12);
-      assertClose(await multiply(x), product(x, dense), 1e-5, "float32");
-    } finally {
-      await release();
-    }
-  });
+  // Halves keep 11 bits of each weight.
+  for (const [format, tolerance] of [
+    ["float32", 1e-5],
+    ["float16", 2e-3],
+  ] as const) {
+    it(`multiplies ${format} weights as the book has it`, async () => {
+      const { dense, multiply, release } = await openLinear(format, 96, 160);
+      try {
+        const x = normal(5 * 160, 12);
+        assertClose(await multiply(x), product(x, dense), tolerance, format);
+      } finally {
+        await release();
+      }
+    });
+  }
 
   it("stays within the rounding of weights and activations in int8", async () => {
     const [outputs, inputs] = [96, 896];

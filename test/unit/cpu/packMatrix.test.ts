@@ -3,9 +3,10 @@ import type { PackedMatrix } from "../../../src/engine/cpu/linear.ts";
 import type { ExternalData } from "../../../src/engine/cpu/onnxWriter.ts";
 import { type DenseMatrix, MatrixPacker, packMatrix, type WeightFormat } from "../../../src/engine/cpu/packMatrix.ts";
 import { MemorySink } from "../../../src/engine/cpu/weightSink.ts";
+import { halfToFloat } from "../../../src/engine/model/float16.ts";
 import { assertSameBits, normal, randomMatrix } from "./numbers.ts";
 
-const formats: readonly WeightFormat[] = ["float32", "int8", "int4"];
+const formats: readonly WeightFormat[] = ["float32", "float16", "int8", "int4"];
 
 function bytesAt(sink: MemorySink, { offset, length }: ExternalData): Uint8Array {
   return Uint8Array.from(sink.contents().subarray(offset, offset + length));
@@ -24,6 +25,12 @@ function unpack(sink: MemorySink, matrix: PackedMatrix): { values: Float32Array;
     case "float32": {
       const weights = floatsAt(sink, matrix.weights);
       return { values: at((output, input) => weights[input * outputs + output]!), step: () => 0 };
+    }
+    case "float16": {
+      const halves = new Uint16Array(bytesAt(sink, matrix.weights).buffer);
+      const values = at((output, input) => halfToFloat[halves[input * outputs + output]!]!);
+      // The step of a half at its own magnitude.
+      return { values, step: (i) => 2 ** (Math.max(-14, Math.floor(Math.log2(Math.abs(values[i]!)))) - 10) };
     }
     case "int8": {
       const weights = new Int8Array(bytesAt(sink, matrix.weights).buffer);
@@ -55,7 +62,7 @@ function packed(format: WeightFormat, matrices: readonly DenseMatrix[], inputSca
 
 describe("packMatrix", () => {
   /** int4 has steps -8 to 7: what would be +8 loses a whole step, all else half of one. */
-  const tolerances: Record<WeightFormat, number> = { float32: 0, int8: 0.5, int4: 1 };
+  const tolerances: Record<WeightFormat, number> = { float32: 0, float16: 0.5, int8: 0.5, int4: 1 };
   for (const format of formats) {
     it(`keeps weights to within their ${format} step`, () => {
       const dense = randomMatrix(67, 256, 1);
