@@ -15,11 +15,11 @@ import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
 import { checkTargetShape } from "./gpu/shapeLimits.ts";
 import { commonTile } from "./gpu/targetKernels.ts";
 import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
-import { gpuSizes, measureVerification } from "./measure.ts";
+import { gpuSizes, measureKeys, measureVerification, withKeyCost } from "./measure.ts";
 import { packageVersion } from "./model/catalogue.ts";
 import type { ModelConfig } from "./model/checkpoint.ts";
 import type { Loaders, PlacedModel } from "./placement.ts";
-import { keepTokenMs, knownTokenMs } from "./processorCost.ts";
+import { keepKeyCost, keepTokenMs, knownKeyCost, knownTokenMs } from "./processorCost.ts";
 import type { ProgressListener } from "./progress.ts";
 import { rowsAgree } from "./rowCheck.ts";
 
@@ -78,8 +78,15 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
   const target = await CpuTarget.load(checkpoint, await sources.packed(), threads);
   try {
     const sequence = target.sequence(room.capacity);
-    const verifyCosts = await measureVerification(sequence, signal);
-    await keepTokenMs((await sources.packed()).directory, threads, verifyCosts[0]!.ms);
+    const { directory } = await sources.packed();
+    const costs = await measureVerification(sequence, signal);
+    const isBest = await keepTokenMs(directory, threads, costs[0]!.ms);
+    let keyCost = await knownKeyCost(directory, threads);
+    if (keyCost === undefined || isBest) {
+      keyCost = await measureKeys(costs, sequence, signal);
+      await keepKeyCost(directory, threads, keyCost);
+    }
+    const verifyCosts = withKeyCost(costs, keyCost);
     return { device: "cpu", target, heads: headsOf(sources), verifyCosts, capacity: sequence.capacity };
   } catch (error) {
     await target.release();

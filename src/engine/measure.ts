@@ -1,13 +1,15 @@
-import type { MeasuredCosts } from "./decoding/costModel.ts";
+import { type MeasuredCosts, measuredKeys, type VerifyCost } from "./decoding/costModel.ts";
 import type { DraftHead } from "./decoding/draftHead.ts";
-import type { TargetSequence } from "./decoding/target.ts";
+import type { TargetSequence, TokenRows } from "./decoding/target.ts";
+import type { KeyCost } from "./processorCost.ts";
 
 /** Verification sizes that are timed; sizes between are interpolated. */
 const processorSizes = [1, 2, 4, 8, 16, 32];
 /** A GPU's trees grow larger. */
 export const gpuSizes = [...processorSizes, 64];
-/** Cached tokens during the measurement: a short prompt's worth. */
-const contextTokens = 64;
+/** Text behind which two sizes are timed once more: what attention costs grows with it, and faster for more rows. */
+const longTokens = 1024;
+const severalRows = 8;
 /** Each size is timed this often and the fastest counts: what else the machine does only adds time. */
 const repetitions = 2;
 /** Sizes above this one are timed once: they take long, and a disturbance weighs less in them. */
@@ -25,26 +27,56 @@ export async function measureVerification(
   sequence: TargetSequence,
   signal?: AbortSignal,
   sizes: readonly number[] = processorSizes,
-): Promise<MeasuredCosts["verify"]> {
-  const token = 0;
-  const chain = (rows: number) => ({
-    tokens: new Int32Array(rows).fill(token),
-    parents: Int32Array.from({ length: rows }, (_, i) => i - 1),
-  });
+): Promise<VerifyCost[]> {
   sequence.trim(0);
-  const cached = Math.min(contextTokens, sequence.capacity);
+  const cached = Math.min(measuredKeys, sequence.capacity);
   await sequence.forward(chain(cached), "none");
   sequence.commit([...Array(cached).keys()]);
-  const costs: { rows: number; ms: number }[] = [];
-  for (const rows of sizes) {
-    signal?.throwIfAborted();
-    const times = rows <= repeatedUpTo ? repetitions : 1;
-    const verify = () => sequence.forward(chain(rows), "argmax");
-    await verify();
-    costs.push({ rows, ms: await fastest(verify, times) });
-  }
+  const costs: VerifyCost[] = [];
+  for (const rows of sizes) costs.push({ rows, ms: await timeOf(sequence, rows, signal) });
   sequence.trim(0);
   return costs;
+}
+
+/**
+ * What each further token of a text adds to a verification, by timing one row and several behind a long one. Only for sequences
+ * whose `commit` copies rows: one row is committed over and over, since the time depends on how many keys there are, not on which.
+ * @param costs what `measureVerification` found
+ */
+export async function measureKeys(
+  costs: readonly VerifyCost[],
+  sequence: TargetSequence,
+  signal?: AbortSignal,
+): Promise<KeyCost> {
+  const keys = Math.min(longTokens, sequence.capacity - measuredKeys);
+  const further = keys - measuredKeys;
+  if (further <= 0) return { one: 0, perRow: 0 };
+  await sequence.forward(chain(1), "none");
+  sequence.commit(new Int32Array(keys));
+  const perKey: number[] = [];
+  for (const rows of [1, severalRows]) {
+    const behindShort = costs.find((cost) => cost.rows === rows)!.ms;
+    perKey.push(Math.max(0, (await timeOf(sequence, rows, signal)) - behindShort) / further);
+  }
+  sequence.trim(0);
+  const [one, several] = perKey as [number, number];
+  return { one, perRow: Math.max(0, several - one) / (severalRows - 1) };
+}
+
+export function withKeyCost(costs: readonly VerifyCost[], { one, perRow }: KeyCost): VerifyCost[] {
+  return costs.map(({ rows, ms }) => ({ rows, ms, msPerKey: one + (rows - 1) * perRow }));
+}
+
+async function timeOf(sequence: TargetSequence, rows: number, signal: AbortSignal | undefined): Promise<number> {
+  signal?.throwIfAborted();
+  const verify = () => sequence.forward(chain(rows), "argmax");
+  await verify();
+  return await fastest(verify, rows <= repeatedUpTo ? repetitions : 1);
+}
+
+/** Rows that follow one another; which tokens they are takes no time. */
+function chain(rows: number): TokenRows {
+  return { tokens: new Int32Array(rows), parents: Int32Array.from({ length: rows }, (_, i) => i - 1) };
 }
 
 /** Milliseconds of a round's first draft forward and of each later one, candidates included. The head is left empty. */
@@ -56,19 +88,19 @@ export async function measureDraft(head: DraftHead): Promise<readonly number[]> 
     outputRows: Array.from({ length: outputs }, (_, i) => rows - outputs + i),
   });
   head.trim(0);
-  await head.append(rowsOf(contextTokens, 1, 0));
+  await head.append(rowsOf(measuredKeys, 1, 0));
   const timed = async (forward: () => Promise<void>) => {
     await forward();
     return await fastest(forward);
   };
   const first = await timed(async () => {
-    head.trim(contextTokens);
-    const { mixture } = await head.append(rowsOf(2, 1, contextTokens));
+    head.trim(measuredKeys);
+    const { mixture } = await head.append(rowsOf(2, 1, measuredKeys));
     await head.candidates(mixture, draftRows);
   });
   const later = await timed(async () => {
-    head.trim(contextTokens);
-    const { mixture } = await head.explore(rowsOf(draftRows, draftRows, contextTokens), Array(draftRows).fill([]));
+    head.trim(measuredKeys);
+    const { mixture } = await head.explore(rowsOf(draftRows, draftRows, measuredKeys), Array(draftRows).fill([]));
     await head.candidates(mixture, draftRows);
   });
   head.trim(0);

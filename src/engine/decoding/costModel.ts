@@ -5,10 +5,21 @@ const commonShare = 0.3;
 /** An observation off by more than this factor counts as off by this factor: a machine that sleeps is no slow machine. */
 const largestRatio = 2;
 
+/** Tokens behind which verifications are timed. */
+export const measuredKeys = 64;
+
+/** Time of a verification of so many rows behind a short text. */
+export interface VerifyCost {
+  readonly rows: number;
+  readonly ms: number;
+  /** What each further token of the text adds; 0 where absent. */
+  readonly msPerKey?: number;
+}
+
 /** What was measured at load, in milliseconds. */
 export interface MeasuredCosts {
   /** Time of one verification by rows; rows rise, the first entry is one row: plain decoding. */
-  readonly verify: readonly { readonly rows: number; readonly ms: number }[];
+  readonly verify: readonly VerifyCost[];
   /** Time of each draft level's forward, first level first; deeper levels cost what the last one does. Empty without a head. */
   readonly draft: readonly number[];
   /** Work of a speculative round besides forwards: building, ranking and walking the tree. */
@@ -17,7 +28,10 @@ export interface MeasuredCosts {
 
 /** Costs of draft and verification on this machine, kept current by what rounds really take. */
 export class CostModel {
+  /** Tokens of the text that the next verification follows. */
+  keys = measuredKeys;
   readonly #rows: readonly number[];
+  readonly #perKey: readonly number[];
   readonly #measured: number[];
   /** Running maximum of #measured: more rows never look cheaper. */
   #monotone: number[];
@@ -26,6 +40,7 @@ export class CostModel {
 
   constructor({ verify, draft, overheadMs }: MeasuredCosts) {
     this.#rows = verify.map(({ rows }) => rows);
+    this.#perKey = runningMaximum(verify.map(({ msPerKey = 0 }) => msPerKey));
     this.#measured = verify.map(({ ms }) => ms);
     this.#monotone = runningMaximum(this.#measured);
     this.#draft = [...draft];
@@ -41,11 +56,13 @@ export class CostModel {
     return this.verifyMs(1);
   }
 
-  /** A verification of so many rows, root included: linear between measured sizes and beyond the largest. */
+  /**
+   * A verification of so many rows, root included, behind `keys` tokens: linear between measured sizes and beyond the largest.
+   */
   verifyMs(rows: number): number {
     const [above, share] = this.#place(rows);
-    const below = this.#monotone[above - 1]!;
-    return below + share * ((this.#monotone[above] ?? below) - below);
+    const furtherKeys = Math.max(0, this.keys - measuredKeys);
+    return between(this.#monotone, above, share) + furtherKeys * between(this.#perKey, above, share);
   }
 
   /** One draft forward; level 0 is the first. 0 without a head. */
@@ -81,6 +98,12 @@ export class CostModel {
     const width = (this.#rows[above] ?? Number.POSITIVE_INFINITY) - below;
     return [above, Math.max(0, rows - below) / width];
   }
+}
+
+/** The value at a share of the way from the entry before `above` to that one. */
+function between(values: readonly number[], above: number, share: number): number {
+  const below = values[above - 1]!;
+  return below + share * ((values[above] ?? below) - below);
 }
 
 /** What is known of a positive quantity after one more observation of it. */

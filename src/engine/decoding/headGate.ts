@@ -6,29 +6,41 @@ const longestPause = 256;
 /** Retrieval that promises this many times plain decoding has taken over: rounds it drives say nothing of the head. */
 const retrievalLeads = 1.3;
 
+/** What a round with the head is taken to commit and to take. */
+export interface ExpectedRound {
+  readonly tokens: number;
+  readonly milliseconds: number;
+}
+
 /**
  * Decides round by round whether drafting with the head pays, by what its rounds have yielded: tokens per millisecond,
  * drafting included. A head that falls behind is paused and tried again for one round after 16, 32, 64 ... rounds,
  * with what is known of it counting half: the text may have changed.
  */
 export class HeadGate {
-  readonly #expectedTokens: number;
-  readonly #expectedMs: number;
+  #expected: ExpectedRound;
+  #hasRun = false;
   #tokens = 0;
   #milliseconds = 0;
   #pause = firstPause;
   #paused = 0;
 
   /** @param expected what a round with the head should commit and take, before any was run */
-  constructor(expected: { readonly tokens: number; readonly milliseconds: number }) {
-    this.#expectedTokens = expected.tokens;
-    this.#expectedMs = expected.milliseconds;
+  constructor(expected: ExpectedRound) {
+    this.#expected = expected;
     this.reset();
   }
 
+  /** Expects something else from now on; of no effect once rounds have told. */
+  expect(expected: ExpectedRound): void {
+    this.#expected = expected;
+    if (!this.#hasRun) this.reset();
+  }
+
   reset(): void {
-    this.#tokens = priorRounds * this.#expectedTokens;
-    this.#milliseconds = priorRounds * this.#expectedMs;
+    this.#hasRun = false;
+    this.#tokens = priorRounds * this.#expected.tokens;
+    this.#milliseconds = priorRounds * this.#expected.milliseconds;
     this.#pause = firstPause;
     this.#paused = 0;
   }
@@ -60,6 +72,7 @@ export class HeadGate {
 
   /** A round that drafted with the head. */
   record(tokens: number, milliseconds: number): void {
+    this.#hasRun = true;
     this.#tokens = this.#tokens * roundDecay + tokens;
     this.#milliseconds = this.#milliseconds * roundDecay + milliseconds;
   }

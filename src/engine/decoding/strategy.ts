@@ -4,7 +4,7 @@ import { Calibration } from "./calibration.ts";
 import type { CostModel } from "./costModel.ts";
 import type { DraftHead } from "./draftHead.ts";
 import { type GrowthPlan, HeadDrafter } from "./headDrafter.ts";
-import { HeadGate } from "./headGate.ts";
+import { type ExpectedRound, HeadGate } from "./headGate.ts";
 import { LookupDrafter } from "./lookup.ts";
 import type { Method } from "./method.ts";
 import { DraftTree, type VerificationRows } from "./tree.ts";
@@ -45,7 +45,7 @@ export class Strategy {
   private readonly gate: HeadGate;
   private readonly tree = new DraftTree(0);
   private readonly clock: () => number;
-  private round: { readonly start: number; draftForwards: number; draftMs: number; usedHead: boolean };
+  private round: { start: number; draftForwards: number; draftMs: number; usedHead: boolean };
 
   constructor(private readonly parts: StrategyParts) {
     const { method, head, cost } = parts;
@@ -54,8 +54,7 @@ export class Strategy {
     if (head !== undefined && method !== "plain" && method !== "lookup") {
       this.drafter = new HeadDrafter(head, this.calibration);
     }
-    const milliseconds = cost.verifyMs(4) + cost.draftMs(0) + cost.draftMs(1) + cost.overheadMs;
-    this.gate = new HeadGate({ tokens: expectedTokens, milliseconds });
+    this.gate = new HeadGate(expectedRound(cost));
     this.round = { start: 0, draftForwards: 0, draftMs: 0, usedHead: false };
   }
 
@@ -76,6 +75,8 @@ export class Strategy {
   start(prompt: readonly number[], kept: number, known?: () => readonly ArrayLike<number>[]): void {
     this.lookup?.start([...(known?.() ?? []), prompt]);
     this.drafter?.trim(kept);
+    this.parts.cost.keys = prompt.length;
+    this.gate.expect(expectedRound(this.parts.cost));
   }
 
   /** Committed tokens with the target's features, in order. */
@@ -86,6 +87,7 @@ export class Strategy {
   /** Every emitted token, in order: the last one is the root of the next round. */
   emitted(token: number): void {
     this.lookup?.append(token);
+    this.parts.cost.keys++;
   }
 
   /** The rows of the next verification: the root alone where speculation is not expected to pay. */
@@ -94,16 +96,22 @@ export class Strategy {
   ): Promise<VerificationRows & { readonly draftForwards: number; readonly draftMs: number }> {
     const { tree } = this;
     const { nodes } = this.parts.sizes;
-    this.round = { start: this.clock(), draftForwards: 0, draftMs: 0, usedHead: false };
+    const asked = this.clock();
+    this.round = { start: asked, draftForwards: 0, draftMs: 0, usedHead: false };
+    let readMs = 0;
     tree.reset(root);
     this.lookup?.draft(tree, Math.min(longestChain, (nodes ?? longestChain + 1) - 1));
     if (this.drafter !== undefined && this.headPays()) {
+      // A prompt is read once: what a draft costs, and what rounds with the head yield, must not be judged by it.
+      await this.drafter.read();
+      this.round.start = this.clock();
+      readMs = this.round.start - asked;
       this.round.draftForwards = await this.drafter.draft(tree, this.growth());
       this.round.draftMs = this.clock() - this.round.start;
       this.round.usedHead = true;
     }
     const rows = nodes ?? (this.parts.method === "plain" ? 1 : this.plan().rows);
-    return { ...tree.rerank(rows), draftForwards: this.round.draftForwards, draftMs: this.round.draftMs };
+    return { ...tree.rerank(rows), draftForwards: this.round.draftForwards, draftMs: readMs + this.round.draftMs };
   }
 
   /** What became of the rows proposed last; `verifyMs` is the time of their forward. */
@@ -150,6 +158,12 @@ export class Strategy {
       },
     };
   }
+}
+
+/** What a round with the head is taken to yield before one was run. */
+function expectedRound(cost: CostModel): ExpectedRound {
+  const milliseconds = cost.verifyMs(4) + cost.draftMs(0) + cost.draftMs(1) + cost.overheadMs;
+  return { tokens: expectedTokens, milliseconds };
 }
 
 /** How deep and wide a tree is grown of which so many nodes are verified. */

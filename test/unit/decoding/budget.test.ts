@@ -36,6 +36,34 @@ describe("costModel", () => {
   ];
   for (const [rows, ms] of table) it(`interpolates ${rows} rows`, () => assert.equal(cost.verifyMs(rows), ms));
 
+  it("adds what every further token of the text costs, more for more rows", () => {
+    const perKey = new CostModel({
+      ...measured,
+      verify: measured.verify.map(({ rows, ms }) => ({ rows, ms, msPerKey: 0.005 + 0.002 * rows })),
+    });
+    assert.equal(perKey.verifyMs(8), 39, "behind the text of the measurement");
+    perKey.keys = 10;
+    assert.equal(perKey.verifyMs(8), 39, "behind a shorter one");
+    perKey.keys = 1064;
+    const near = (actual: number, expected: number) => assert.ok(Math.abs(actual - expected) < 1e-9, `${actual}`);
+    near(perKey.verifyMs(1), 22 + 7);
+    near(perKey.verifyMs(8), 39 + 21);
+    near(perKey.verifyMs(12), 54.5 + 29);
+    near(perKey.verifyMs(48), 164 + 101);
+    for (let i = 0; i < 200; i++) perKey.observeVerify(8, 90);
+    assert.ok(Math.abs(perKey.verifyMs(8) - 90) < 0.5, "what is observed counts, whatever was measured");
+    // A text for which eight rows are worth their time is not worth them behind a long one.
+    const behind = (keys: number) => {
+      const cost = new CostModel({
+        ...measured,
+        verify: measured.verify.map(({ rows, ms }) => ({ rows, ms, msPerKey: 0.01 * rows })),
+      });
+      cost.keys = keys;
+      return chooseNodeCount([0.5, 0.35, 0.3, 0.25, 0.25, 0.2, 0.2], cost, 0);
+    };
+    assert.ok(behind(64) > behind(1500), `${behind(64)} and ${behind(1500)} rows`);
+  });
+
   it("knows each draft level, and none without a head", () => {
     assert.deepEqual([cost.draftMs(0), cost.draftMs(1), cost.draftMs(7)], [3, 2, 2]);
     assert.equal(new CostModel({ ...measured, draft: [] }).draftMs(0), 0);
@@ -206,6 +234,16 @@ describe("headGate", () => {
     const gate = new HeadGate(expected);
     for (let i = 0; i < 100; i++) assert.ok(!gate.wantsHead(6 / 40, 1 / plainMs));
     assert.ok(gate.wantsHead(1 / plainMs, 1 / plainMs));
+  });
+
+  it("expects another round where none has run, and only there", () => {
+    const gate = new HeadGate(expected);
+    gate.expect({ tokens: 1, milliseconds: 2 * plainMs });
+    assert.equal(gate.rate, 1 / (2 * plainMs));
+    gate.record(2, plainMs);
+    const known = gate.rate;
+    gate.expect(expected);
+    assert.equal(gate.rate, known);
   });
 
   it("forgets on reset", () => {

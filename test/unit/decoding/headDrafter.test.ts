@@ -87,6 +87,108 @@ async function tauOver(rounds: number, wrongParentRows: boolean): Promise<number
   return tokens / rounds;
 }
 
+/** Notes which positions it reads and how many rows each forward has. */
+class ReadingHead extends SecondGuessHead {
+  readonly appended: { readonly first: number; readonly rows: number }[] = [];
+
+  override async append(rows: HeadRows): Promise<HeadOutputs> {
+    this.appended.push({ first: rows.positions[0]!, rows: rows.tokens.length });
+    for (const [i, token] of Array.from(rows.tokens).entries()) {
+      const position = rows.positions[i]!;
+      assert.equal(rows.features[2 * i], position, "the feature of another token");
+      // The last row's token is the root of the round.
+      if (i + 1 < rows.tokens.length) assert.equal(token, longText(position + 1));
+    }
+    return await super.append(rows);
+  }
+}
+
+const longText = (position: number) => (position * 7) % 61;
+
+describe("what the head reads of a long text", () => {
+  let head: ReadingHead;
+  let drafter: HeadDrafter;
+  let length: number;
+  const extend = (count: number) => {
+    const positions = Array.from({ length: count }, (_, i) => length + i);
+    drafter.extend(positions.map(longText), Float32Array.from(positions.flatMap((position) => [position, 1])));
+    length += count;
+  };
+  const trim = (to: number) => {
+    drafter.trim(to);
+    length = Math.min(length, to);
+  };
+  const draft = async () => {
+    head.appended.length = 0;
+    await drafter.draft(new DraftTree(longText(length)), { depth: 1, branching: 1 });
+    return head.appended.map(({ first, rows }) => [first, rows]);
+  };
+  beforeEach(() => {
+    head = new ReadingHead();
+    drafter = new HeadDrafter(head, new Calibration());
+    length = 0;
+  });
+
+  it("is the end of it, read before the round that drafts", async () => {
+    extend(1000);
+    await drafter.read();
+    assert.deepEqual(head.appended, [{ first: 744, rows: 255 }]);
+    assert.deepEqual(await draft(), [[999, 1]]);
+    extend(3);
+    await drafter.read();
+    assert.deepEqual(await draft(), [[1000, 3]], "a round's tokens come with the next round");
+  });
+
+  it("goes on where it was, whatever is typed behind it", async () => {
+    extend(1000);
+    await draft();
+    for (const [kept, added, expected] of [
+      [990, 20, [[989, 21]]],
+      // Half of a window has to be left.
+      [880, 10, [[879, 11]]],
+      [
+        860,
+        0,
+        [
+          [604, 255],
+          [859, 1],
+        ],
+      ],
+      [
+        300,
+        100,
+        [
+          [144, 255],
+          [399, 1],
+        ],
+      ],
+      // More than a window is unread: what lies between is left out.
+      [
+        400,
+        800,
+        [
+          [944, 255],
+          [1199, 1],
+        ],
+      ],
+      [30, 0, [[0, 30]]],
+      [0, 1, [[0, 1]]],
+    ] as const) {
+      trim(kept);
+      extend(added);
+      assert.deepEqual(await draft(), expected, `${kept} tokens kept, ${added} added`);
+    }
+  });
+
+  it("is all of a text that is no longer than a window", async () => {
+    extend(256);
+    assert.deepEqual(await draft(), [
+      [0, 255],
+      [255, 1],
+    ]);
+  });
+});
+
 describe("the head's tree", () => {
   it("gives the parallel level the rows of each node's parent", async () => {
     assert.equal(await tauOver(20, false), 4);
