@@ -37,11 +37,7 @@ const modelOptions = {
   head: text("DIR|none", "draft head to use instead of the model's own, or none"),
   ...deviceOptions,
   weights: withDefault(
-    choice(
-      "int8|int4|float16|float32",
-      "int4 takes half the memory and writes less well; float16 rounds weights only, float32 nothing",
-      weightFormats,
-    ),
+    choice("FORMAT", "int8, int4 (half the memory, writes less well), float16 or float32", weightFormats),
     "int8",
   ),
 } satisfies OptionTable;

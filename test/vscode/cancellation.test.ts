@@ -58,10 +58,13 @@ describe("a request that nobody wants any more", () => {
       process.kill(processId, "SIGSTOP");
       isHeld = true;
     });
-    await type("q");
-    await until("the engine is asked", () => watch.requests.length > 0);
-    await until("it is at work", () => isHeld);
-    listener.dispose();
+    try {
+      await type("q");
+      await until("the engine is asked", () => watch.requests.length > 0);
+      await until("it is at work", () => isHeld);
+    } finally {
+      listener.dispose();
+    }
     return editor;
   }
 

@@ -39,6 +39,8 @@ export async function open(content: string, language = "typescript"): Promise<vs
   const editor = await vscode.window.showTextDocument(document);
   const cursor = document.positionAt(offset < 0 ? document.getText().length : offset);
   editor.selection = new vscode.Selection(cursor, cursor);
+  // Where keys go that are typed by command, and whose list of suggestions is opened.
+  await vscode.commands.executeCommand("workbench.action.focusActiveEditorGroup");
   return editor;
 }
 
@@ -133,9 +135,23 @@ export function shown(): Promise<void> {
 export async function until(what: string, condition: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
   const deadline = performance.now() + ms;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`Waited in vain until ${what}.`);
+    if (performance.now() > deadline) throw new Error(`Waited in vain until ${what} (${await circumstances()}).`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** What may have kept a suggestion back. */
+async function circumstances(): Promise<string> {
+  const { completions, engine, pause } = await jakiro();
+  const facts = {
+    asked: completions.completer.figures.asked,
+    stage: completions.log.explain(vscode.l10n).stage,
+    engine: engine.state.kind,
+    pause: pause.reason,
+    focused: vscode.window.state.focused,
+    editor: vscode.window.activeTextEditor?.document.getText().slice(-60),
+  };
+  return JSON.stringify(facts);
 }
 
 export async function closeAll(): Promise<void> {
