@@ -8,11 +8,23 @@ describe("settings", () => {
   before(async () => {
     ctx = await ready();
   });
+  const keys = ["enabled", "enabledLanguages", "multiline", "maxTokens"];
+  const changed = () =>
+    keys.filter((key) => vscode.workspace.getConfiguration("jakiro").inspect(key)?.globalValue !== undefined);
   afterEach(async () => {
-    for (const key of ["enabled", "enabledLanguages", "multiline", "maxTokens"]) {
-      await vscode.workspace.getConfiguration("jakiro").update(key, undefined, vscode.ConfigurationTarget.Global);
-    }
+    for (const key of keys) await set(key, undefined);
     await closeAll();
+  });
+  // The editor reads its settings file anew a moment after each change, and may then bring back what was there in between.
+  after(async () => {
+    let quietSince = performance.now();
+    await until("settings stay as they were", async () => {
+      for (const key of changed()) {
+        await set(key, undefined);
+        quietSince = performance.now();
+      }
+      return performance.now() - quietSince > 1000;
+    });
   });
 
   const set = (key: string, value: unknown) =>
