@@ -42,6 +42,11 @@ VARIANTS = {
 }
 
 
+def weights_of(name: str) -> str:
+    """The variant whose training made this one's head."""
+    return VARIANTS[name].trained_as or name
+
+
 def run(command: list[str]) -> None:
     """Runs a step of the training package; CalledProcessError where it fails."""
     subprocess.run([sys.executable, "-m", *command], cwd=TRAINING, check=True)
@@ -55,11 +60,10 @@ def train(name: str, out: Path, processes: int, model: Path, options: list[str])
 
 
 def evaluate(name: str, out: Path, args: argparse.Namespace) -> None:
-    variant = VARIANTS[name]
-    head = out / (variant.trained_as or name) / "latest.pt"
+    head = out / weights_of(name) / "latest.pt"
     texts = ["--model", str(args.model), "--suite", str(args.suite), "--cache", str(args.cache)]
     trees = ["--limit", str(args.limit), "--nodes", *map(str, args.nodes), "--json", str(out / f"{name}.json")]
-    run(["jakiro_training", "evaluate", "--head", str(head), *texts, *trees, *variant.evaluate])
+    run(["jakiro_training", "evaluate", "--head", str(head), *texts, *trees, *VARIANTS[name].evaluate])
 
 
 def heldout(curve: list[dict]) -> dict[str, list[float]]:
@@ -82,7 +86,7 @@ def table(out: Path, names: list[str]) -> str:
     lines = [f"| {' | '.join(head)} |", "|---|---|" + "---:|" * (len(head) - 2)]
     for name, result in results.items():
         variant = VARIANTS[name]
-        levels = heldout(json.loads((out / (variant.trained_as or name) / "curve.json").read_text()))
+        levels = heldout(json.loads((out / weights_of(name) / "curve.json").read_text()))
         share = [f"{100 * levels[f'level {n}'][1]:.1f}" for n in (1, 2, 3)]
         # A head that is not trained for it has a parallel output all the same; its agreement says nothing.
         trained = "parallel after 1" in levels and "--no-parallel" not in variant.train
@@ -108,7 +112,7 @@ def main(arguments: list[str]) -> None:
     for path in ("model", "suite", "cache", "out"):
         setattr(args, path, getattr(args, path).resolve())
     for name in args.variants:
-        trained = VARIANTS[name].trained_as or name
+        trained = weights_of(name)
         if not (args.out / trained / "done").exists():
             train(trained, args.out, args.processes, args.model, train_options)
         if not (args.out / f"{name}.json").exists():

@@ -111,8 +111,7 @@ export class Measures {
     for (const [name, [inputs, outputs]] of Object.entries(matricesOf(config))) {
       if (format === "int4" && inputs % 128 !== 0) continue;
       const shape = { format: name === "down" ? product.blocksFormat(format) : format, inputs, outputs };
-      const bytes =
-        { int4: (inputs * 17) / 32, int8: inputs, float16: 2 * inputs, float32: 4 * inputs }[format] * outputs;
+      const bytes = product.bytesPerWeight[format] * inputs * outputs;
       const { maxBufferSize, maxStorageBufferBindingSize } = this.gpu.device.limits;
       if (bytes > Math.min(maxBufferSize, maxStorageBufferBindingSize)) continue;
       const trial = new product.Trial(this.gpu.device);

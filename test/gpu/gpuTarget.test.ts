@@ -59,6 +59,13 @@ async function run(sequence: TargetSequence, tokens: readonly number[], chunk: n
   return results;
 }
 
+/** Logits of the same random text on either device. */
+async function logitsOfBoth({ gpu, target, checkpoint }: Loaded) {
+  const tokens = randomTokens(150, checkpoint.config.vocabulary, 5);
+  const logits = async (sequence: TargetSequence) => joined(await run(sequence, tokens, 50), "logits");
+  return { gpu: await logits(gpu.sequence()), cpu: await logits(target.sequence(512)) };
+}
+
 /** Commits a text in chunks. */
 async function extend(sequence: TargetSequence, tokens: readonly number[], chunk: number): Promise<void> {
   for (let first = 0; first < tokens.length; first += chunk) {
@@ -92,20 +99,14 @@ describe("GpuTarget", function () {
 
     it(`multiplies float16 weights as the CPU does (${model})`, async () => {
       const loaded = await load(model, "float16");
-      const { vocabulary } = loaded.checkpoint.config;
-      const tokens = randomTokens(150, vocabulary, 5);
-      const gpu = joined(await run(loaded.gpu.sequence(), tokens, 50), "logits");
-      const cpu = joined(await run(loaded.target.sequence(512), tokens, 50), "logits");
+      const { gpu, cpu } = await logitsOfBoth(loaded);
       assertClose(gpu, cpu, 1e-4, "logits");
       await unload(loaded);
     });
 
     it(`comes close to the CPU in int8 (${model})`, async () => {
       const loaded = await load(model, "int8");
-      const { vocabulary } = loaded.checkpoint.config;
-      const tokens = randomTokens(150, vocabulary, 5);
-      const gpu = joined(await run(loaded.gpu.sequence(), tokens, 50), "logits");
-      const cpu = joined(await run(loaded.target.sequence(512), tokens, 50), "logits");
+      const { gpu, cpu } = await logitsOfBoth(loaded);
       // Both round activations, in other places: they differ by less than either does from the unrounded model.
       const error = Math.hypot(...cpu.map((value, i) => value - gpu[i]!)) / Math.hypot(...cpu);
       assert.ok(error < 0.1, `off by ${error} of the logits' size`);

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { KernelTrials } from "../../src/engine/gpu/kernelTrials.ts";
 import { type OperandNumbers, randomFloats, randomOperands } from "../../src/engine/gpu/randomOperands.ts";
 import { gated, linear, noSlot, qkv, quantizationError, type Row } from "../../src/engine/gpu/reference.ts";
-import { ForwardKernels, type LinearShape, type ProductFormat, tileSizes } from "../../src/engine/gpu/targetKernels.ts";
+import {
+  ForwardKernels,
+  hasFloats,
+  type LinearShape,
+  type ProductFormat,
+  tileSizes,
+} from "../../src/engine/gpu/targetKernels.ts";
 import { poison } from "../../src/engine/gpu/trial.ts";
 import { assertClose } from "../unit/cpu/numbers.ts";
 import { Rig } from "./rig.ts";
@@ -40,7 +46,7 @@ describe("kernels of products", function () {
 
   function trialsFor(format: ProductFormat, headDim = 16): KernelTrials {
     const shape = { heads: 4, kvHeads: 2, headDim, slots: 70, blocks: 1 };
-    return new KernelTrials(rig.device, new ForwardKernels(rig.compiler, shape, !isFloat(format)));
+    return new KernelTrials(rig.device, new ForwardKernels(rig.compiler, shape, !hasFloats(format)));
   }
 
   for (const shape of linearShapes) {
@@ -88,7 +94,7 @@ describe("kernels of products", function () {
         const output = await trials.gated(operands, { rows });
         for (let row = 0; row < rows; row++) {
           const wanted = expected.subarray(row * width, (row + 1) * width);
-          if (isFloat(shape.format)) {
+          if (hasFloats(shape.format)) {
             assertClose(floats(output).subarray(row * width, (row + 1) * width), wanted, 4e-6, `row ${row}`);
           } else {
             assertQuantized(quantizationError("int8-blocks", output, row, wanted), `row ${row} of ${rows}`);
@@ -166,10 +172,6 @@ describe("kernels of products", function () {
 function rowAt(i: number): Row {
   const slot = i % 7 === 3 ? noSlot : (i * 37) % 70;
   return { token: 0, position: (i * 11) % 40, region: 0, contiguous: 0, path: 0, slot };
-}
-
-function isFloat(format: ProductFormat): boolean {
-  return format === "float32" || format === "float16";
 }
 
 /** Powers of two, or what becomes one beside the 1/127 of int8 rows: no sum or product needs more than float32's 24 bits. */

@@ -22,7 +22,12 @@ export interface MemoryPlan extends Required<Room> {
 }
 
 /** As they lie on the device: 128 weights of four bits share a scale. */
-const bytesPerWeight: Readonly<Record<WeightFormat, number>> = { float32: 4, float16: 2, int8: 1, int4: 17 / 32 };
+export const bytesPerWeight: Readonly<Record<WeightFormat, number>> = {
+  float32: 4,
+  float16: 2,
+  int8: 1,
+  int4: 17 / 32,
+};
 
 /** A context shorter than this is not worth the move to a GPU. */
 const leastCapacity = 1024;

@@ -1,7 +1,7 @@
 import { philox2x32, uniform } from "../decoding/random.ts";
 import { floatToHalf } from "../model/float16.ts";
 import type { Operands } from "./reference.ts";
-import { inputAlignment, inputWords, type LinearShape } from "./targetKernels.ts";
+import { hasFloats, inputAlignment, inputWords, type LinearShape } from "./targetKernels.ts";
 
 /** Words that depend on the seed alone. */
 export function randomWords(count: number, seed: number): Uint32Array<ArrayBuffer> {
@@ -83,7 +83,7 @@ function fillInput(
   rows: number,
   { largest, blockScale, value }: Pick<OperandNumbers, "largest" | "blockScale" | "value">,
 ): void {
-  if (format === "float32" || format === "float16") {
+  if (hasFloats(format)) {
     fillFloats(input, value);
     return;
   }

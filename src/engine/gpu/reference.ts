@@ -1,5 +1,5 @@
 import { halfToFloat } from "../model/float16.ts";
-import { type InputFormat, inputWords, type LinearShape, type ProductFormat } from "./targetKernels.ts";
+import { hasFloats, type InputFormat, inputWords, type LinearShape, type ProductFormat } from "./targetKernels.ts";
 
 /**
  * What the kernels of kernels/ compute, in float64 and in the plainest way; buffers lie as the kernels' headers say. The
@@ -45,8 +45,7 @@ export function inputRow(
   const stride = inputWords(format, inputs);
   const offset = input.byteOffset + 4 * row * stride;
   const floats = new Float32Array(input.buffer, offset, stride);
-  if (format === "float32" || format === "float16")
-    return { values: Float64Array.from(floats), steps: new Float64Array(inputs) };
+  if (hasFloats(format)) return { values: Float64Array.from(floats), steps: new Float64Array(inputs) };
   const bytes = new Int8Array(input.buffer, offset, inputs);
   const scales = floats.subarray(inputs / 4);
   const perRow = format === "int8" || format === "int4";

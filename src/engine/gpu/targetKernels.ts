@@ -61,6 +61,11 @@ const productSources: Readonly<Record<ProductFormat, OperandSource>> = {
   float32: { source: floatSource, constants: { HALVES: 0 } },
 };
 
+/** Whether a product's input, and its weights, are floats rather than steps. */
+export function hasFloats(format: ProductFormat): boolean {
+  return format === "float32" || format === "float16";
+}
+
 /** The format of a product whose input comes with a scale per 32 inputs rather than per row. */
 export function blocksFormat(format: WeightFormat): ProductFormat {
   return isQuantized(format) ? `${format}-blocks` : format;

@@ -128,12 +128,12 @@ export class WeightUpload {
       }
       case "float16": {
         const buffer = this.buffer(name, inputs * outputs * 2);
-        await this.writeFloat16(packed, buffer);
+        await this.writeInterleaved(packed, 2, buffer);
         return buffer;
       }
       case "int8": {
         const buffer = this.buffer(name, inputs * outputs);
-        await this.writeInt8(packed, buffer);
+        await this.writeInterleaved(packed, 1, buffer);
         return buffer;
       }
       case "int4": {
@@ -151,24 +151,16 @@ export class WeightUpload {
     return buffer;
   }
 
-  /** [inputs, outputs] bytes into [inputs / 4, outputs] words of four inputs each. */
-  private async writeInt8(packed: PackedMatrix, buffer: GPUBuffer): Promise<void> {
+  /** [inputs, outputs] numbers of `width` bytes into words of neighbouring inputs, [inputs * width / 4, outputs]. */
+  private async writeInterleaved(packed: PackedMatrix, width: 1 | 2, buffer: GPUBuffer): Promise<void> {
     const { inputs, outputs, weights } = packed;
-    const step = Math.max(4, Math.floor(this.chunkBytes / outputs / 4) * 4);
+    const perWord = 4 / width;
+    const step = Math.max(1, Math.floor(this.chunkBytes / (4 * outputs))) * perWord;
     for (let first = 0; first < inputs; first += step) {
       const count = Math.min(step, inputs - first);
-      const words = interleave(this.source.read(weights, first * outputs, count * outputs), count, outputs);
-      await this.write(buffer, first * outputs, words);
-    }
-  }
-
-  /** [inputs, outputs] halves into [inputs / 2, outputs] words of two inputs each. */
-  private async writeFloat16({ inputs, outputs, weights }: PackedMatrix, buffer: GPUBuffer): Promise<void> {
-    const step = Math.max(2, Math.floor(this.chunkBytes / outputs / 4) * 2);
-    for (let first = 0; first < inputs; first += step) {
-      const count = Math.min(step, inputs - first);
-      const bytes = this.source.read(weights, first * outputs * 2, count * outputs * 2);
-      await this.write(buffer, first * outputs * 2, interleaveHalves(new Uint16Array(bytes.buffer), count, outputs));
+      const bytes = this.source.read(weights, first * outputs * width, count * outputs * width);
+      const numbers = width === 1 ? bytes : new Uint16Array(bytes.buffer);
+      await this.write(buffer, first * outputs * width, interleave(numbers, count, outputs));
     }
   }
 
@@ -209,26 +201,16 @@ export class WeightUpload {
   }
 }
 
-/** Four rows of bytes [rows, columns] become one row of words; missing rows of the last word are zero. */
-export function interleave(bytes: Uint8Array, rows: number, columns: number): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(Math.ceil(rows / 4) * columns);
+/** Four rows of bytes [rows, columns], or two of halves, become one row of words, the first row low; missing rows are zero. */
+export function interleave(numbers: Uint8Array | Uint16Array, rows: number, columns: number): Uint32Array<ArrayBuffer> {
+  const width = numbers.BYTES_PER_ELEMENT;
+  const perWord = 4 / width;
+  const words = new Uint32Array(Math.ceil(rows / perWord) * columns);
   for (let row = 0; row < rows; row++) {
-    const shift = 8 * (row % 4);
-    const target = Math.floor(row / 4) * columns;
+    const shift = 8 * width * (row % perWord);
+    const target = Math.floor(row / perWord) * columns;
     const source = row * columns;
-    for (let column = 0; column < columns; column++) words[target + column]! |= bytes[source + column]! << shift;
-  }
-  return words;
-}
-
-/** Two rows of halves [rows, columns] become one row of words, the first row low; a missing last row is zero. */
-export function interleaveHalves(halves: Uint16Array, rows: number, columns: number): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(Math.ceil(rows / 2) * columns);
-  for (let row = 0; row < rows; row++) {
-    const shift = 16 * (row % 2);
-    const target = (row >> 1) * columns;
-    const source = row * columns;
-    for (let column = 0; column < columns; column++) words[target + column]! |= halves[source + column]! << shift;
+    for (let column = 0; column < columns; column++) words[target + column]! |= numbers[source + column]! << shift;
   }
   return words;
 }

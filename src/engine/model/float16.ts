@@ -3,9 +3,10 @@ export const halfToFloat: Float32Array = buildTable();
 
 const float = new Float32Array(1);
 const bitsOfFloat = new Uint32Array(float.buffer);
-/** Smallest magnitude that half precision keeps with all its bits, as float32 bits; and 0.5, whose last bit is a subnormal half's. */
+/** Bits of the smallest magnitude that half precision keeps with all its digits. */
 const smallestNormal = 0x38800000;
-const half = 0x3f000000;
+/** Bits of 0.5, whose last digit as a float32 is worth what a subnormal half's is. */
+const oneHalf = 0x3f000000;
 
 /** The half nearest to a float32, ties to the even one; magnitudes from 65,520 on become infinite. */
 export function floatToHalf(value: number): number {
@@ -17,7 +18,7 @@ export function floatToHalf(value: number): number {
   if (magnitude < smallestNormal) {
     // The addition rounds to the steps of a subnormal half.
     float[0] = Math.abs(value) + 0.5;
-    return sign | (bitsOfFloat[0]! - half);
+    return sign | (bitsOfFloat[0]! - oneHalf);
   }
   const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
   return sign | ((rounded - 0x38000000) >>> 13);
