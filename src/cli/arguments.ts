@@ -75,7 +75,7 @@ const treeOptions = {
   nodes: number("N", "draft tree size, root included; chosen by measurement if not given", {
     integer: true,
     min: 2,
-    max: 64,
+    max: 256,
   }),
   depth: number("D", "draft tree depth; chosen by measurement if not given", { integer: true, min: 1, max: 16 }),
   branching: number("K", "children per draft node; chosen by measurement if not given", {

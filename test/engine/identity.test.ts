@@ -7,6 +7,7 @@ import { decode } from "../../src/engine/decoding/decoder.ts";
 import type { DraftHead } from "../../src/engine/decoding/draftHead.ts";
 import type { Method } from "../../src/engine/decoding/method.ts";
 import { uniform } from "../../src/engine/decoding/random.ts";
+import { maximumRows } from "../../src/engine/decoding/tree.ts";
 import { HeadFile } from "../../src/engine/model/headFile.ts";
 import type { HeadKind } from "../../src/engine/model/headKinds.ts";
 import { decodePlainly, request, samplers, strategyOf } from "./decoding.ts";
@@ -63,7 +64,7 @@ function promptOf(vocabulary: number, seed: number): number[] {
 describe("identity with plain decoding", function () {
   this.timeout(300_000);
   for (const model of tinyModels) {
-    describe(`on ${model}, every tree size from 2 to 64`, () => {
+    describe(`on ${model}, every tree size from 2 to 64, and the largest`, () => {
       let scratch: ScratchTarget;
       before(async () => {
         scratch = await packTiny(model, "int8");
@@ -77,7 +78,9 @@ describe("identity with plain decoding", function () {
           // One sequence serves all requests, as in an editor; plain decoding starts on an empty cache each time.
           const sequence = scratch.target.sequence(capacity);
           let accepted = 0;
-          for (let nodes = 2 + (index % stride); nodes <= 65; nodes += stride) {
+          const usual = Array.from({ length: Math.ceil(63 / stride) }, (_, i) => 2 + (index % stride) + i * stride);
+          // 0 stands for those that the budget chooses.
+          for (const nodes of [...usual, maximumRows, 0]) {
             const seed = index * 1000 + nodes;
             const prompt = promptOf(vocabulary, seed);
             const endTokens = new Set(nodes % 4 === 0 ? randomTokens(6, vocabulary, seed) : []);
@@ -86,9 +89,8 @@ describe("identity with plain decoding", function () {
             const expected = await decodePlainly(scratch.target.sequence(capacity), asked);
             if (head instanceof ScriptedHead) head.script = [...prompt, ...expected.tokens];
 
-            // Sizes as asked for by hand, and at last those that the budget chooses.
             const sizes =
-              nodes > 64 ? {} : { nodes, ...(nodes % 5 === 0 ? { depth: 2 + (nodes % 7), branching: 3 } : {}) };
+              nodes === 0 ? {} : { nodes, ...(nodes % 5 === 0 ? { depth: 2 + (nodes % 7), branching: 3 } : {}) };
             const actual = await decode(sequence, strategyOf(method, sizes, head), asked);
             const what = `${nodes} nodes, prompt of ${prompt.length}, ${JSON.stringify(sampling)}`;
             assert.deepEqual(actual.tokens, expected.tokens, what);

@@ -44,7 +44,10 @@ describe("kernels of attention", function () {
       cache: randomFloats(2 * slots * kvHeads * headDim, 2),
       paths: Uint32Array.from(paths.length > 0 ? paths : [0]),
     };
-    const exact = await trialsFor(shape, slots, false).attention(operands, rows);
+    const trials = trialsFor(shape, slots, false);
+    const exact = await trials.attention(operands, rows);
+    for (const tile of trials.kernels.attentionTiles)
+      assert.deepEqual(await trials.attention(operands, rows, { tile }), exact, `tiles of ${tile}`);
     const steps = await trialsFor(shape, slots, true).attention(operands, rows);
     const stride = inputWords("int8", width);
     for (const [i, row] of rows.entries()) {
@@ -93,6 +96,33 @@ describe("kernels of attention", function () {
       await check(shape, slots, rows, list);
     });
   }
+
+  it("rows of several texts in one tile, in any order, with rows that store nothing between", async () => {
+    const shape = shapes[1]!;
+    const padding: Row = { ...plainRow(9, 0), slot: noSlot };
+    const behind = (position: number, contiguous: number, path: number): Row => ({
+      token: 0,
+      position,
+      region: 140,
+      contiguous,
+      path,
+      slot: 300,
+    });
+    const rows = [
+      ...[padding, plainRow(139, 0), behind(136, 134, 0), padding],
+      ...[behind(130, 129, 3), behind(131, 129, 4), plainRow(12, 300), plainRow(127, 0)],
+    ];
+    await check(shape, 330, rows, [290, 281, 300, 310, 320, 299, 277]);
+  });
+
+  it("offers tiles as large as registers and workgroup memory bear", () => {
+    const tiles = (heads: number, kvHeads: number, headDim: number) =>
+      trialsFor({ heads, kvHeads, headDim }, 300, false).kernels.attentionTiles;
+    assert.deepEqual(tiles(3, 3, 16), [8, 4, 2, 1]);
+    assert.deepEqual(tiles(14, 2, 64).at(-1), 1);
+    assert.equal(Math.max(...tiles(14, 2, 64)) <= 4, true);
+    assert.deepEqual(tiles(40, 1, 64), [1]);
+  });
 
   it("4097 keys, and scores that leave one of them", async () => {
     const shape = { heads: 2, kvHeads: 1, headDim: 8 };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { uniform } from "../../src/engine/decoding/random.ts";
 import { chooseToken as chooseOnCpu, greedy, type SamplingOptions } from "../../src/engine/decoding/sampling.ts";
 import { argmax } from "../../src/engine/decoding/selection.ts";
+import { logitRows, slicesOf } from "../../src/engine/gpu/forwardBuffers.ts";
 import { encodeRow, noSlot, type RoundShape } from "../../src/engine/gpu/roundLayout.ts";
 import { RoundTrial } from "../../src/engine/gpu/roundTrial.ts";
 import { chooseToken, drawToken, keepTokens } from "../../src/engine/gpu/samplingReference.ts";
@@ -41,13 +42,15 @@ describe("chooseTokens on the GPU", () => {
     const vocabulary = rows[0]!.logits.length;
     const round = await RoundTrial.create(rig.compiler, planOf(shape, { vocabulary }));
     for (let s = 0; s < shape.sequences; s++) round.start(s, startOf(s, { sampling: options }));
-    for (const [row, { logits, position }] of rows.entries()) {
-      rig.write(round.inputs.logits, logits, row * vocabulary);
+    for (const [row, { position }] of rows.entries()) {
       const sequence = Math.floor(row / shape.rows);
       const words = { token: 0, region: 0, contiguous: 0, path: 0, slot: row, sequence, parent: -1 };
       rig.write(round.buffers.verification.rows, encodeRow({ ...words, position: position - 1 }), row * 8);
     }
-    round.run(...round.dispatches.choose);
+    for (const { first, count } of slicesOf(rows.length, logitRows)) {
+      for (let i = 0; i < count; i++) rig.write(round.inputs.logits, rows[first + i]!.logits, i * vocabulary);
+      round.run(...round.dispatches.choose(first, count));
+    }
     return [...(await rig.read(round.buffers.chosen))];
   }
 
@@ -181,17 +184,19 @@ describe("chooseTokens on the GPU", () => {
 
   it("gives a row the same token in whatever company", async () => {
     const options = samplers[1]!;
-    const rows = Array.from({ length: 64 }, (_, i) => ({ logits: someLogits(1500, i, 10), position: 40 + i }));
-    const together = await choose(rows, options, { sequences: 1, rows: 64, branching: 2, levels: 2, branches: 1 });
+    // Logits of so many have no room at a time.
+    const most = 2 * logitRows + 22;
+    const rows = Array.from({ length: most }, (_, i) => ({ logits: someLogits(1500, i, 10), position: 40 + i }));
+    const together = await choose(rows, options, { sequences: 1, rows: most, branching: 2, levels: 2, branches: 1 });
     for (const count of [1, 7, 60]) {
-      const alone = await choose(rows.slice(64 - count), options, {
+      const alone = await choose(rows.slice(most - count), options, {
         sequences: 1,
         rows: count,
         branching: 2,
         levels: 2,
         branches: 1,
       });
-      assert.deepEqual(alone, together.slice(64 - count));
+      assert.deepEqual(alone, together.slice(most - count));
     }
   });
 
@@ -203,7 +208,7 @@ describe("chooseTokens on the GPU", () => {
       const words = { token: 0, region: 0, contiguous: 0, path: 0, slot: noSlot, sequence: 0, parent: -1, position: 0 };
       rig.write(round.buffers.verification.rows, encodeRow(words), row * 8);
     }
-    round.run(...round.dispatches.choose);
+    round.run(...round.dispatches.choose(0, 3));
     assert.deepEqual([...(await rig.read(round.buffers.chosen))], [0, 0, 0]);
     assert.ok((await rig.read(round.buffers.maxima)).every((word) => word === poison));
   });

@@ -30,7 +30,7 @@ describe("sequences that share rounds", function () {
     scratch = await packTiny("tiny-qwen2", "int8");
     const { checkpoint, target } = scratch;
     const head = writeRandomHead(join(scratch.folder, "head"), checkpoint.config, { kind: "jakiro" });
-    const options = { capacity: 192, sequences: 6 + mostForks };
+    const options = { capacity: 192, sequences: 11 + mostForks };
     gpu = await GpuTarget.load(await openTestDevice(), checkpoint, target.packed, options);
     const openHead = async () => HeadFile.open(head, checkpoint.config);
     decoding = new GpuDecoding(gpu, openHead, featureSmoothing(target.packed), mostForks);
@@ -131,6 +131,40 @@ describe("sequences that share rounds", function () {
     assert.deepEqual([results[0]!.tokens, results[2]!.tokens], [expected[0], expected[2]]);
     // Its sequence goes on from what it had.
     assert.deepEqual((await decodeOnDevice(batch[1]!, requests[1]!)).tokens, expected[1]);
+  });
+
+  it("share forwards of more rows than attend, and have logits, at a time", async () => {
+    // Eight places: 160 rows to verify, and 136 whose keys the head makes first.
+    const large = ladderOf("jakiro", "jakiro", { nodes: 20, branching: 4, depth: 16 });
+    const sequences = await Promise.all(batch.map(() => decoding.open("jakiro", large)));
+    const requests = sequences.map((_, i) => request(prompt([120, 9, 30, 127, 1][i]!, 20 + i), { maxTokens: 6 }));
+    const expected = await alone(requests);
+    const results = await Promise.all(requests.map((asked, i) => decodeOnDevice(sequences[i]!, asked)));
+    assert.deepEqual(
+      results.map(({ tokens }) => tokens),
+      expected,
+    );
+    for (const sequence of sequences) sequence.release();
+  });
+
+  it("draft no more where that does not pay, and write the same", async () => {
+    const ladder = ladderOf("auto", "jakiro", {});
+    const both = await Promise.all([0, 1].map(() => decoding.open("jakiro", ladder)));
+    const requests = both.map((_, i) => request(prompt(30 + i, 30 + i), { maxTokens: 60 }));
+    const expected = await alone(requests);
+    const rows: number[] = [];
+    const results = await Promise.all(
+      requests.map((asked, i) =>
+        decodeOnDevice(both[i]!, { ...asked, onRound: (round) => rows.push(round.rows.tokens.length) }),
+      ),
+    );
+    assert.deepEqual(
+      results.map(({ tokens }) => tokens),
+      expected,
+    );
+    // The head knows nothing. Rounds between two choices are drafted to the end.
+    assert.deepEqual(new Set(rows.slice(-20)), new Set([1]));
+    for (const sequence of both) sequence.release();
   });
 
   it("write the alternatives of a prompt as one after another", async () => {

@@ -43,7 +43,10 @@ describe("keys and values as float16", function () {
       paths: new Uint32Array(1),
     };
     const expected = await trialsWith("float32").attention(operands, rows);
-    assert.deepEqual(await trialsWith("float16").attention(operands, rows, new Uint32Array(halves.buffer)), expected);
+    assert.deepEqual(
+      await trialsWith("float16").attention(operands, rows, { cache: new Uint32Array(halves.buffer) }),
+      expected,
+    );
   });
 
   it("are each rounded by itself where a row stores them, in tiles of every size", async () => {

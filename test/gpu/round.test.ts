@@ -149,7 +149,9 @@ describe("round on the GPU", () => {
         rig.write(round.inputs.logits, targetLogits(context), row * vocabulary);
       }
       const index = this.rounds++;
-      submit(round.dispatches.decide, (encoder) => this.ring.copy(encoder, index));
+      submit([...round.dispatches.choose(0, rows.length), ...round.dispatches.accept], (encoder) =>
+        this.ring.copy(encoder, index),
+      );
       const found = await this.ring.read(index);
       for (const [s, outcome] of found.entries()) {
         if (outcome === undefined) continue;

@@ -8,14 +8,15 @@ describe("roundLayout", () => {
   it("has room for every level's children", () => {
     assert.equal(poolSize(shape), 1 + 10 + 6 * 100);
     assert.equal(poolSize({ ...shape, levels: 1, branches: 2 }), 1 + 20);
+    assert.equal(poolSize({ ...shape, rows: 1, levels: 0 }), 1);
     checkRoundShape(shape);
   });
 
   for (const [name, wrong] of [
     ["no rows", { rows: 0 }],
-    ["more rows than a parent's number holds", { rows: 256 }],
+    ["more rows than a parent's number holds", { rows: 257 }],
     ["too much branching", { branching: 17 }],
-    ["no levels", { levels: 0 }],
+    ["fewer levels than none", { levels: -1 }],
     ["more nodes than fit", { branching: 16, levels: 17 }],
   ] as const) {
     it(`refuses ${name}`, () => {

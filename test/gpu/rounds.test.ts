@@ -4,6 +4,7 @@ import { type DecodeResult, decode } from "../../src/engine/decoding/decoder.ts"
 import { decodeOnDevice } from "../../src/engine/decoding/deviceDecoder.ts";
 import { ladderOf } from "../../src/engine/decoding/ladder.ts";
 import type { TreeSizes } from "../../src/engine/decoding/strategy.ts";
+import { attendedRows } from "../../src/engine/gpu/forwardBuffers.ts";
 import { GpuDecoding } from "../../src/engine/gpu/gpuDecoding.ts";
 import type { GpuDecodingSequence } from "../../src/engine/gpu/gpuDecodingSequence.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
@@ -94,6 +95,27 @@ describe("rounds on the device", function () {
       speculative.release();
     });
   }
+
+  it("verifies trees of more rows than attend, and have logits, at a time", async () => {
+    const plain = await sequenceOf("plain");
+    const tree = { nodes: 200, branching: 16, depth: 4 };
+    const speculative = await decoding.open("jakiro", ladderOf("jakiro", "jakiro", tree));
+    for (const [i, sampling] of [samplers[0]!, samplers.at(-1)!].entries()) {
+      const rows: number[] = [];
+      const asked = request(randomTokens(100, scratch.checkpoint.config.vocabulary, 60 + i), {
+        sampling: { ...sampling, seed: i },
+        maxTokens: 8,
+      });
+      const result = await decodeOnDevice(speculative, {
+        ...asked,
+        onRound: (round) => rows.push(round.rows.tokens.length),
+      });
+      assert.deepEqual(result.tokens, (await decodeOnDevice(plain, asked)).tokens);
+      assert.ok(Math.max(...rows) > attendedRows, `${Math.max(...rows)} rows`);
+    }
+    plain.release();
+    speculative.release();
+  });
 
   it("accepted some of those drafts", () => {
     assert.ok(accepted > 0);

@@ -103,7 +103,7 @@ describe("shapes that the GPU's kernels take", function () {
       const compile = async (count: number) => {
         const shape = { ...changes(count), slots: 1, blocks: 1 };
         const kernels = new ForwardKernels(compiler, shape, true);
-        await Promise.all([kernels.attention(), kernels.merge()]);
+        await Promise.all([kernels.attention(1), kernels.merge()]);
       };
       const accepts = (count: number) => {
         try {

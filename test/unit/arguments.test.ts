@@ -45,8 +45,8 @@ describe("arguments of complete", () => {
     ["the smallest tree", ["--nodes", "2", "--depth", "1", "--branching", "1"], { nodes: 2, depth: 1, branching: 1 }],
     [
       "the largest tree",
-      ["--nodes", "64", "--depth", "16", "--branching", "16"],
-      { nodes: 64, depth: 16, branching: 16 },
+      ["--nodes", "256", "--depth", "16", "--branching", "16"],
+      { nodes: 256, depth: 16, branching: 16 },
     ],
     ["no head", ["--head", "none"], { head: "none" }],
     ["a model file", ["--model", "./my model.gguf", "--device", "cpu"], { model: "./my model.gguf", device: "cpu" }],
@@ -95,7 +95,7 @@ describe("arguments of complete", () => {
     ["top-p", ["0", "1.01", "-1"], /a number above 0 and up to 1/],
     ["top-k", ["-1", "0.5"], /a whole number of at least 0/],
     ["seed", ["-1", "4294967296"], /a whole number from 0 to 4294967295/],
-    ["nodes", ["1", "65"], /a whole number from 2 to 64/],
+    ["nodes", ["1", "257"], /a whole number from 2 to 256/],
     ["depth", ["0", "17"], /a whole number from 1 to 16/],
     ["branching", ["0", "17"], /a whole number from 1 to 16/],
   ];

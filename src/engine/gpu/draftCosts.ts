@@ -25,6 +25,12 @@ export async function measureDraft(
   return [Math.max(leastMs, one - nothing), Math.max(leastMs, (several - one) / laterForwards)];
 }
 
+/** Milliseconds of these dispatches on a device that does nothing else. */
+export async function measureWork(target: GpuTarget, dispatches: readonly Dispatch[]): Promise<number> {
+  const nothing = await timed(target, []);
+  return Math.max(leastMs, (await timed(target, dispatches)) - nothing);
+}
+
 /** The shortest of a few runs, after one that is not counted: the first run of a pipeline takes longer. */
 function timed(target: GpuTarget, dispatches: readonly Dispatch[]): Promise<number> {
   return target.exclusively(async () => {

@@ -1,11 +1,12 @@
 import type { ModelConfig } from "../model/checkpoint.ts";
-import type { Scratch } from "./forwardBuffers.ts";
-import { bind, type Dispatch, type Kernel } from "./kernels.ts";
+import { attendedRows, type Scratch, slicesOf } from "./forwardBuffers.ts";
+import { type BufferPart, bind, type Dispatch, type Kernel, rowsFrom } from "./kernels.ts";
 import {
   attentionBlock,
   blocksFormat,
   type FeatureFormat,
   type ForwardKernels,
+  inputWords,
   type LinearShape,
 } from "./targetKernels.ts";
 import type { GpuWeights } from "./targetWeights.ts";
@@ -17,7 +18,9 @@ export interface ForwardPlan {
   readonly rows: GPUBuffer;
   readonly paths: GPUBuffer;
   readonly count: number;
-  /** How many rows need logits: all of them, or those that `scratch.picks` names. */
+  /** Rows of each sequence, which lie side by side; absent where there is but one. */
+  readonly together?: number;
+  /** How many rows need logits, at most `logitRows`: the first ones, or those that `scratch.picks` names. */
   readonly outputs: number;
   readonly picked: boolean;
   /** "none" ends with the features. */
@@ -32,8 +35,9 @@ export interface ForwardPlan {
 /** What decides which kernels run over which buffers: forwards that share it differ in numbers of workgroups alone. */
 interface Outline extends Pick<ForwardPlan, "rows" | "paths" | "features" | "featureFormat" | "picked"> {
   readonly tile: number;
-  /** Tile of the LM head; 0 where there are no logits. */
-  readonly outputTile: number;
+  /** How often `attendedRows` rows attend, and how many of them together. */
+  readonly attentions: number;
+  readonly attentionTile: number;
 }
 
 /** Sizes of one forward. */
@@ -42,7 +46,6 @@ interface Sizes {
   readonly tiles: number;
   readonly blocks: number;
   readonly outputs: number;
-  readonly outputTiles: number;
 }
 
 type Workgroups = (sizes: Sizes) => Dispatch["workgroups"];
@@ -69,17 +72,49 @@ export interface ForwardParts {
 export class ForwardPrograms {
   /** By the buffer of the rows, with which they are forgotten. */
   private readonly programs = new WeakMap<GPUBuffer, Program[]>();
+  /** LM heads by their tile and first row. */
+  private readonly lmHeads = new Map<string, Promise<Omit<Dispatch, "workgroups">>>();
 
   constructor(private readonly parts: ForwardParts) {}
 
   async plan(forward: ForwardPlan): Promise<Dispatch[]> {
-    const { rows, paths, features, featureFormat, count, outputs, picked, mode, longest } = forward;
+    const { rows, paths, features, featureFormat, count, outputs, mode, longest } = forward;
     const { kernels } = this.parts;
     const { tile, count: tiles } = kernels.tiling(count);
-    const { tile: outputTile, count: outputTiles } = mode === "none" ? noTiles : kernels.tiling(outputs);
-    const steps = await this.stepsOf({ rows, paths, features, featureFormat, picked, tile, outputTile });
-    const sizes = { rows: count, tiles, blocks: Math.ceil(longest / attentionBlock), outputs, outputTiles };
-    return steps.map(({ kernel, bindings, workgroups }) => ({ kernel, bindings, workgroups: workgroups(sizes) }));
+    const attentions = Math.ceil(count / attendedRows);
+    const picked = forward.picked && mode === "logits";
+    const attentionTile = kernels.attentionTile(forward.together ?? tile);
+    const outline = { rows, paths, features, featureFormat, picked, tile, attentions, attentionTile };
+    const steps = await this.stepsOf(outline);
+    const sizes = { rows: count, tiles, blocks: Math.ceil(longest / attentionBlock), outputs };
+    const layers = steps.map(({ kernel, bindings, workgroups }) => ({
+      kernel,
+      bindings,
+      workgroups: workgroups(sizes),
+    }));
+    return mode === "none" ? layers : [...layers, ...(await this.planLogits(0, outputs))];
+  }
+
+  /**
+   * What makes `scratch.logits` out of rows of the forward before, whose mode need not be "logits".
+   * @param first a multiple of `logitRows`
+   * @param count at most `logitRows`
+   */
+  async planLogits(first: number, count: number): Promise<Dispatch[]> {
+    const { device, kernels, weights, scratch } = this.parts;
+    const { lmHead } = weights;
+    const { tile, count: tiles } = kernels.tiling(count);
+    const key = `${tile} ${first}`;
+    let bound = this.lmHeads.get(key);
+    if (bound === undefined) {
+      const input = rowsFrom(scratch.input, first, inputWords(kernels.quantize ? "int8" : "float32", lmHead.inputs));
+      const buffers = [input, lmHead.weights, lmHead.columns, scratch.logits];
+      bound = kernels
+        .linear(shapeOf(lmHead), tile, false)
+        .then((kernel) => ({ kernel, bindings: bind(device, kernel, buffers) }));
+      this.lmHeads.set(key, bound);
+    }
+    return [{ ...(await bound), workgroups: [kernels.linearGroups(lmHead), tiles] }];
   }
 
   private stepsOf(outline: Outline): Promise<readonly Step[]> {
@@ -97,12 +132,12 @@ export class ForwardPrograms {
   }
 
   private async build(outline: Outline): Promise<readonly Step[]> {
-    const { rows, paths, features, featureFormat, picked, tile, outputTile } = outline;
+    const { rows, paths, features, featureFormat, picked, tile, attentions, attentionTile } = outline;
     const { device, config, kernels, weights, scratch, cache, rotary } = this.parts;
     const { hidden, heads, kvHeads, rmsEpsilon } = config;
     const { table, scales, blocks } = weights.embedding;
     const steps: Promise<Step>[] = [];
-    const add = (compiling: Promise<Kernel>, buffers: readonly GPUBuffer[], workgroups: Workgroups) => {
+    const add = (compiling: Promise<Kernel>, buffers: readonly BufferPart[], workgroups: Workgroups) => {
       steps.push(compiling.then((kernel) => ({ kernel, bindings: bind(device, kernel, buffers), workgroups })));
     };
     const perRow: Workgroups = (sizes) => [sizes.rows];
@@ -122,12 +157,17 @@ export class ForwardPrograms {
         [scratch.input, qkv.weights, qkv.columns, scratch.queries, cache, rows, rotary, place],
         ({ tiles }) => [heads + 2 * kvHeads, tiles],
       );
-      add(kernels.attention(), [scratch.queries, cache, rows, paths, scratch.partial, place], (sizes) => [
-        sizes.blocks,
-        kvHeads,
-        sizes.rows,
-      ]);
-      add(kernels.merge(), [scratch.partial, rows, scratch.mixed], perRow);
+      for (const { first } of slicesOf(attentions * attendedRows, attendedRows)) {
+        const parts = kernels.attendedParts(first, { ...scratch, rows });
+        const attending = (sizes: Sizes) => Math.min(attendedRows, sizes.rows - first);
+        const read = [parts.queries, cache, parts.rows, paths, scratch.partial, place];
+        add(kernels.attention(attentionTile), read, (sizes) => [
+          sizes.blocks,
+          kvHeads,
+          Math.ceil(attending(sizes) / attentionTile),
+        ]);
+        add(kernels.merge(), [scratch.partial, parts.rows, parts.mixed], (sizes) => [attending(sizes)]);
+      }
       linear(layer.o, shapeOf(layer.o), scratch.mixed);
       add(norm, [scratch.hidden, layer.mlpNorm, scratch.picks, scratch.input, scratch.features], perRow);
       add(
@@ -139,20 +179,11 @@ export class ForwardPrograms {
     }
     const last = [scratch.hidden, weights.outputNorm, scratch.picks, scratch.input, features];
     add(kernels.norm(hidden, rmsEpsilon, { keep: featureFormat }), last, perRow);
-    if (outputTile === 0) return await Promise.all(steps);
     // Rows that need logits are normalized once more, side by side.
     if (picked) add(kernels.norm(hidden, rmsEpsilon, { pick: true }), last, ({ outputs }) => [outputs]);
-    const { lmHead } = weights;
-    add(
-      kernels.linear(shapeOf(lmHead), outputTile, false),
-      [scratch.input, lmHead.weights, lmHead.columns, scratch.logits],
-      ({ outputTiles }) => [kernels.linearGroups(lmHead), outputTiles],
-    );
     return await Promise.all(steps);
   }
 }
-
-const noTiles = { tile: 0, count: 0 };
 
 function isSame(a: Outline, b: Outline): boolean {
   return (
@@ -162,7 +193,8 @@ function isSame(a: Outline, b: Outline): boolean {
     a.featureFormat === b.featureFormat &&
     a.picked === b.picked &&
     a.tile === b.tile &&
-    a.outputTile === b.outputTile
+    a.attentions === b.attentions &&
+    a.attentionTile === b.attentionTile
   );
 }
 

@@ -2,9 +2,10 @@ import type { DeviceDecoding } from "../decoding/deviceDecoder.ts";
 import type { Ladder } from "../decoding/ladder.ts";
 import type { HeadFile } from "../model/headFile.ts";
 import type { HeadKind } from "../model/headKinds.ts";
+import { deepestTree } from "./batchShapes.ts";
 import { copySlots } from "./copySlots.ts";
-import { mostOutputs } from "./forwardBuffers.ts";
-import { deepestTree, GpuBatch } from "./gpuBatch.ts";
+import { mostRows } from "./forwardBuffers.ts";
+import { GpuBatch } from "./gpuBatch.ts";
 import { GpuDecodingSequence } from "./gpuDecodingSequence.ts";
 import { featureWords, GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
@@ -196,7 +197,7 @@ export class GpuDecoding implements DeviceDecoding {
     const { capacity, sequences } = target.options;
     const widest = { sequences: 1, rows: 1, branching: mostBranching, levels: deepestTree, branches: 1 } as const;
     const regionSlots = capacity + headScratchSlots(widest);
-    const options = { regionSlots, sequences, outputs: mostOutputs };
+    const options = { regionSlots, sequences, outputs: mostRows };
     const head =
       kind === undefined
         ? undefined

@@ -1,7 +1,7 @@
 import type { Checkpoint } from "../model/checkpoint.ts";
 import type { HeadConfig, HeadTensors } from "../model/headFile.ts";
 import type { KeyCache } from "./copySlots.ts";
-import { mostRows } from "./forwardBuffers.ts";
+import { attendedRows, mostRows, slicesOf } from "./forwardBuffers.ts";
 import { draftTiles, expertsOf, HeadKernels, listsOf, mixTile, partsOf } from "./headKernels.ts";
 import { type GpuHeadWeights, uploadHead } from "./headWeights.ts";
 import { type Binder, type Dispatch, DispatchList, type KernelCompiler } from "./kernels.ts";
@@ -26,6 +26,8 @@ export interface HeadForwardPlan {
   /** Of `featureWords` each: the target's, or `GpuHead.predicted`. */
   readonly features: GPUBuffer;
   readonly count: number;
+  /** Rows of each sequence, which lie side by side; absent where there is but one. */
+  readonly together?: number;
   /** Positions of the longest sequence, the rows' own included. */
   readonly longest: number;
 }
@@ -108,7 +110,7 @@ export class GpuHead {
       x: words("head residual", mostRows * hidden),
       packed: words("head packed", mostRows * inputWords(blockFormat, hidden)),
       queries: words("head queries", mostRows * heads * headDim),
-      partial: words("head partial", mostRows * heads * blocks * (headDim + 2)),
+      partial: words("head partial", attendedRows * heads * blocks * (headDim + 2)),
       mixed: words("head mixed", mostRows * inputWords(rowFormat, heads * headDim)),
       normed: words("head normed", mostRows * inputWords(blockFormat, hidden)),
       parts: words("head norm parts", mostRows * partsOf(config)),
@@ -158,14 +160,18 @@ export class GpuHead {
     const list = new DispatchList(this.surroundings.binder);
     const { tile, count } = kernels.tiling(forward.count);
     await this.addKeys(list, forward);
-    await list.add(
-      kernels.attention(),
-      [scratch.queries, this.cache, forward.rows, forward.paths, scratch.partial, scratch.place],
-      Math.ceil(forward.longest / attentionBlock),
-      config.shape.kvHeads,
-      forward.count,
-    );
-    await list.add(kernels.merge(), [scratch.partial, forward.rows, scratch.mixed], forward.count);
+    const attentionTile = kernels.attentionTile(forward.together ?? tile);
+    for (const { first, count } of slicesOf(forward.count, attendedRows)) {
+      const { queries, rows, mixed } = kernels.attendedParts(first, { ...scratch, rows: forward.rows });
+      await list.add(
+        kernels.attention(attentionTile),
+        [queries, this.cache, rows, forward.paths, scratch.partial, scratch.place],
+        Math.ceil(forward.longest / attentionBlock),
+        config.shape.kvHeads,
+        Math.ceil(count / attentionTile),
+      );
+      await list.add(kernels.merge(), [scratch.partial, rows, mixed], count);
+    }
     const o = this.shape(weights.o, "int8");
     await list.add(
       own.normed(o, tile),

@@ -1,8 +1,9 @@
 import { draftForwards } from "../decoding/draftHead.ts";
 import { longestPath, type Rung } from "../decoding/ladder.ts";
+import type { SizeCosts } from "../decoding/roundSizes.ts";
 import type { RoundTimes } from "../decoding/roundTimes.ts";
-import { measureDraft } from "./draftCosts.ts";
-import { mostOutputs } from "./forwardBuffers.ts";
+import { measureDraft, measureWork } from "./draftCosts.ts";
+import { mostRows } from "./forwardBuffers.ts";
 import { featureWords, type GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
 import { encodePass } from "./kernels.ts";
@@ -77,7 +78,7 @@ export class GpuRounds {
     const { device } = target.gpu;
     const { layers, vocabulary, hidden } = target.config;
     const verified = shape.sequences * shape.rows;
-    if (verified > mostOutputs) throw new RangeError(`a round verifies at most ${mostOutputs} rows, not ${verified}`);
+    if (verified > mostRows) throw new RangeError(`a round verifies at most ${mostRows} rows, not ${verified}`);
     const plan = {
       shape,
       vocabulary,
@@ -120,7 +121,15 @@ export class GpuRounds {
 
   /** What drafting costs, as `measureDraft` says; to be asked for before any sequence was started. */
   measureDraft(): Promise<readonly number[]> {
-    return measureDraft(this.target, this.programs, this.shape.levels + 1);
+    return measureDraft(this.target, this.programs, pathLength(this.shape));
+  }
+
+  /** What the fullest round costs; to be asked for before any sequence was started. */
+  async measure(): Promise<SizeCosts> {
+    const { target, programs, fullest } = this;
+    const phases = await target.exclusively(() => programs.of(fullest, pathLength(this.shape), 1));
+    const verifyMs = await measureWork(target, dispatchesOf({ ...phases, draft: [] }));
+    return { verifyMs, draftMs: fullest.levels === 0 ? [] : await this.measureDraft() };
   }
 
   /**

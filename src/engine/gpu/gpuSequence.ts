@@ -3,7 +3,7 @@ import { greedy } from "../decoding/sampling.ts";
 import type { ForwardResult, LogitsMode, TargetSequence, TokenRows } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
-import { mostOutputs, mostRows } from "./forwardBuffers.ts";
+import { logitRows as mostLogits, mostRows } from "./forwardBuffers.ts";
 import type { ForwardPlan } from "./forwardPrograms.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
 import { noSlot, rowWords } from "./roundLayout.ts";
@@ -36,7 +36,7 @@ export class GpuSequence implements TargetSequence {
     const count = rows.tokens.length;
     const outputs = mode === "none" ? 0 : (logitRows?.length ?? count);
     if (count > mostRows) throw new Error(`a forward takes at most ${mostRows} rows, not ${count}`);
-    if (outputs > mostOutputs) throw new Error(`a forward gives logits of at most ${mostOutputs} rows, not ${outputs}`);
+    if (outputs > mostLogits) throw new Error(`a forward gives logits of at most ${mostLogits} rows, not ${outputs}`);
     return this.target.exclusively(() => this.run(rows, mode, logitRows));
   }
 
@@ -150,7 +150,7 @@ export class GpuSequence implements TargetSequence {
 
 /** The rows of a table that are named, in that order; all where none are. */
 function picked(table: Uint32Array, names: ArrayLike<number> | undefined): Uint32Array {
-  if (names === undefined) return table.subarray(0, mostOutputs * rowWords);
+  if (names === undefined) return table.subarray(0, mostLogits * rowWords);
   const rows = new Uint32Array(names.length * rowWords);
   for (let i = 0; i < names.length; i++) {
     rows.set(table.subarray(names[i]! * rowWords, (names[i]! + 1) * rowWords), i * rowWords);

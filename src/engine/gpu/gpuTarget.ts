@@ -5,7 +5,7 @@ import { JakiroError } from "../errors.ts";
 import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
 import { firstLine } from "./dawn.ts";
 import type { GpuDevice } from "./device.ts";
-import { makeScratch, mostOutputs, type Scratch } from "./forwardBuffers.ts";
+import { makeScratch, mostRows, type Scratch } from "./forwardBuffers.ts";
 import { type ForwardPlan, ForwardPrograms } from "./forwardPrograms.ts";
 import type { HeadSurroundings } from "./gpuHead.ts";
 import { GpuSequence } from "./gpuSequence.ts";
@@ -58,7 +58,7 @@ export class GpuTarget implements Target {
   ) {
     this.binder = new Binder(gpu.device);
     const { config } = checkpoint;
-    this.draw = new TokenDraw(kernels.compiler, config.vocabulary, scratch, mostOutputs);
+    this.draw = new TokenDraw(kernels.compiler, config.vocabulary, scratch);
     this.programs = new ForwardPrograms({ device: gpu.device, config, kernels, weights, scratch, cache, rotary });
     void gpu.device.lost.then(({ message }) => {
       this.lost = firstLine(message) || "its driver gave no reason";
@@ -77,7 +77,7 @@ export class GpuTarget implements Target {
     const { config } = checkpoint;
     checkTargetShape(config, packed.format, gpu);
     const quantize = isQuantized(packed.format);
-    const regionSlots = options.capacity + mostOutputs;
+    const regionSlots = options.capacity + mostRows;
     const slots = regionSlots * options.sequences;
     const blocks = Math.ceil(regionSlots / attentionBlock);
     const { heads, kvHeads, headDim } = config;
@@ -216,6 +216,11 @@ export class GpuTarget implements Target {
   /** The dispatches of a forward. */
   plan(forward: ForwardPlan): Promise<Dispatch[]> {
     return this.programs.plan(forward);
+  }
+
+  /** The dispatches that make logits of some rows of the forward before them, `ForwardPrograms.planLogits`. */
+  planLogits(first: number, count: number): Promise<Dispatch[]> {
+    return this.programs.planLogits(first, count);
   }
 
   /** Moves keys and values of a path's rows to its positions, behind all that was submitted; row 0 has the slot `base`. */

@@ -72,14 +72,20 @@ export class KernelTrials {
   /**
    * The rows' mixtures, quantized or as bits of [rows, heads * headDim]; the cache has one layer.
    * @param cache as the device keeps it, where that is not float32
+   * @param tile rows that attend together
    */
-  async attention(operands: AttentionOperands, rows: readonly Row[], cache: Words = operands.cache): Promise<Bits> {
+  async attention(
+    operands: AttentionOperands,
+    rows: readonly Row[],
+    { cache = operands.cache, tile = 1 }: { readonly cache?: Words; readonly tile?: number } = {},
+  ): Promise<Bits> {
     const { heads, kvHeads, headDim, blocks } = this.kernels.shape;
-    const [attention, merge] = await Promise.all([this.kernels.attention(), this.kernels.merge()]);
+    const [attention, merge] = await Promise.all([this.kernels.attention(tile), this.kernels.merge()]);
+    const groups = Math.ceil(rows.length / tile);
     const longest = rows.reduce((most, { position }) => Math.max(most, position + 1), 1);
     const width = inputWords(this.kernels.quantize ? "int8" : "float32", heads * headDim);
     return await this.with(async (trial) => {
-      const table = trial.buffer(encodeRows(rows, rows.length));
+      const table = trial.buffer(encodeRows(rows, groups * tile));
       const partial = trial.poisoned(rows.length * heads * blocks * (headDim + 2));
       const output = trial.poisoned(rows.length * (this.kernels.quantize ? width : heads * headDim));
       const buffers = [operands.queries, cache].map((words) => trial.buffer(words));
@@ -91,7 +97,7 @@ export class KernelTrials {
             [...buffers, table, paths, partial, trial.uniform(0)],
             Math.ceil(longest / attentionBlock),
             kvHeads,
-            rows.length,
+            groups,
           ),
           trial.dispatch(merge, [partial, table, output], rows.length),
         ],

@@ -84,12 +84,16 @@ function bindingsOf(source: string): GPUBindGroupLayoutEntry[] {
   }));
 }
 
+/** A buffer, or what lies in it behind an offset that the device can bind: a multiple of 256 bytes is. */
+export type BufferPart = GPUBuffer | GPUBufferBinding;
+
+/** A buffer's rows from `first` on; whole multiples of 64 rows lie where they can be bound, whatever their size. */
+export function rowsFrom(buffer: GPUBuffer, first: number, wordsPerRow: number): BufferPart {
+  return first === 0 ? buffer : { buffer, offset: first * wordsPerRow * 4 };
+}
+
 /** Binds buffers in the order of the kernel's bindings. */
-export function bind(
-  device: GPUDevice,
-  kernel: Kernel,
-  buffers: readonly (GPUBuffer | GPUBufferBinding)[],
-): GPUBindGroup {
+export function bind(device: GPUDevice, kernel: Kernel, buffers: readonly BufferPart[]): GPUBindGroup {
   return device.createBindGroup({
     label: kernel.name,
     layout: kernel.layout,
@@ -123,7 +127,8 @@ export function encoded(device: GPUDevice, dispatches: readonly Dispatch[]): GPU
 /** Bind groups by a kernel's bindings, one after the other. */
 interface BoundUpTo {
   group?: GPUBindGroup;
-  readonly next: WeakMap<GPUBuffer, BoundUpTo>;
+  /** By buffer and offset. */
+  readonly next: WeakMap<GPUBuffer, Map<number, BoundUpTo>>;
 }
 
 /** Bind groups are made once for each kernel and list of buffers, and forgotten with any of them. */
@@ -132,21 +137,34 @@ export class Binder {
 
   constructor(private readonly device: GPUDevice) {}
 
-  group(kernel: Kernel, buffers: readonly GPUBuffer[]): GPUBindGroup {
-    let place = entry(this.kernels, kernel);
-    for (const buffer of buffers) place = entry(place.next, buffer);
+  group(kernel: Kernel, buffers: readonly BufferPart[]): GPUBindGroup {
+    let place = entry(this.kernels, kernel, nothingBound);
+    for (const part of buffers) {
+      const { buffer, offset = 0 } = "buffer" in part ? part : { buffer: part };
+      const offsets = entry(place.next, buffer, () => new Map<number, BoundUpTo>());
+      place = entry(offsets, offset, nothingBound);
+    }
     place.group ??= bind(this.device, kernel, buffers);
     return place.group;
   }
 }
 
-function entry<Key extends object>(map: WeakMap<Key, BoundUpTo>, key: Key): BoundUpTo {
-  let place = map.get(key);
-  if (place === undefined) {
-    place = { next: new WeakMap() };
-    map.set(key, place);
+function nothingBound(): BoundUpTo {
+  return { next: new WeakMap() };
+}
+
+interface Entries<Key, Value> {
+  get(key: Key): Value | undefined;
+  set(key: Key, value: Value): unknown;
+}
+
+function entry<Key, Value>(map: Entries<Key, Value>, key: Key, make: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
   }
-  return place;
+  return value;
 }
 
 /** Dispatches in the order in which they are added. */
@@ -157,7 +175,7 @@ export class DispatchList {
 
   async add(
     kernel: Promise<Kernel>,
-    buffers: readonly GPUBuffer[],
+    buffers: readonly BufferPart[],
     ...workgroups: Dispatch["workgroups"]
   ): Promise<void> {
     const ready = await kernel;

@@ -2,7 +2,7 @@ import { isQuantized, type WeightFormat } from "../cpu/packMatrix.ts";
 import { JakiroError } from "../errors.ts";
 import type { ModelConfig } from "../model/checkpoint.ts";
 import type { Adapter } from "./adapters.ts";
-import { attentionScratchBytes, mostOutputs } from "./forwardBuffers.ts";
+import { attentionScratchBytes, logitRows, mostRows } from "./forwardBuffers.ts";
 import { draftTiles } from "./headKernels.ts";
 import { mostBranching } from "./roundLayout.ts";
 import { attentionBlock } from "./targetKernels.ts";
@@ -55,18 +55,18 @@ export function planMemory(
   const { sequences } = wanted;
   const room = Math.floor(largest / perToken / sequences);
   const attended = Math.floor(largest / attentionScratchBytes(config, attentionBlock)) * attentionBlock;
-  const capacity = Math.min(wanted.capacity, Math.min(room, attended) - mostOutputs);
+  const capacity = Math.min(wanted.capacity, Math.min(room, attended) - mostRows);
   if (capacity < Math.min(wanted.capacity, leastCapacity)) {
-    const slots = leastCapacity + mostOutputs;
+    const slots = leastCapacity + mostRows;
     const least = Math.max(slots * sequences * perToken, attentionScratchBytes(config, slots));
     throw new JakiroError(
       "model",
       `The model needs ${megabytes(least)} in one buffer for ${sequences} texts of ${leastCapacity} tokens, and ${name} gives ${megabytes(largest)} at most.`,
     );
   }
-  const all = Math.floor(largest / perToken / (capacity + mostOutputs));
+  const all = Math.floor(largest / perToken / (capacity + mostRows));
   const forks = Math.min(wanted.forks ?? 0, all - sequences);
-  const keysAndValues = (capacity + mostOutputs) * (sequences + forks) * perToken;
+  const keysAndValues = (capacity + mostRows) * (sequences + forks) * perToken;
   const { layers } = config;
   const layer = layerBytes(config, format);
   const fixed = fixedBuffers.embeddings + fixedBuffers["output layer"] + layers * layer;
@@ -83,7 +83,7 @@ function buffersOfShape(config: ModelConfig, format: WeightFormat) {
     "output layer": vocabulary * hidden * perWeight,
     "feed-forward layers": 2 * hidden * intermediate * perWeight,
     "attention layers": hidden * (heads + 2 * kvHeads) * headDim * perWeight,
-    logits: 4 * mostOutputs * vocabulary,
+    logits: 4 * logitRows * vocabulary,
   };
 }
 
@@ -95,12 +95,12 @@ function layerBytes({ hidden, heads, kvHeads, headDim, intermediate }: ModelConf
 /** A draft head of the usual shape: fc, attention and two experts as wide as the model, and the draft vocabulary's output layer. */
 function headBytes({ hidden }: ModelConfig): number {
   const usualVocabulary = 16_384;
-  const drafts = 2 * mostOutputs * draftTiles(usualVocabulary) * mostBranching * 8;
+  const drafts = 2 * mostRows * draftTiles(usualVocabulary) * mostBranching * 8;
   return hidden * (12 * hidden + usualVocabulary) + drafts;
 }
 
 function scratchBytes(config: ModelConfig, capacity: number): number {
-  return 4 * mostOutputs * config.vocabulary + attentionScratchBytes(config, capacity + mostOutputs);
+  return 4 * logitRows * config.vocabulary + attentionScratchBytes(config, capacity + mostRows);
 }
 
 function megabytes(bytes: number): string {

@@ -1,4 +1,4 @@
-import { mostRows } from "./forwardBuffers.ts";
+import { attendedRows } from "./forwardBuffers.ts";
 import type { GpuSequence } from "./gpuSequence.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
 import type { Dispatch } from "./kernels.ts";
@@ -58,8 +58,8 @@ export async function layOutForward(
     parents: Array.from({ length: count }, (_, i) => i - 1),
   });
   sequence.trim(0);
-  for (let done = 0; done < cached; done += mostRows) {
-    const count = Math.min(mostRows, cached - done);
+  for (let done = 0; done < cached; done += attendedRows) {
+    const count = Math.min(attendedRows, cached - done);
     await sequence.forward(chain(count), "none");
     sequence.commit([...Array(count).keys()]);
   }

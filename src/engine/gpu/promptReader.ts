@@ -1,4 +1,4 @@
-import { mostRows } from "./forwardBuffers.ts";
+import { attendedRows } from "./forwardBuffers.ts";
 import { featureWords, type GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
 import { encodeRow, noSlot, rowWords } from "./roundLayout.ts";
@@ -22,14 +22,14 @@ export class PromptReader {
     readonly head: GpuHead | undefined,
   ) {
     const { device } = target.gpu;
-    this.rows = storage(device, "prompt rows", mostRows * rowWords);
+    this.rows = storage(device, "prompt rows", attendedRows * rowWords);
     this.paths = storage(device, "prompt paths", 1);
     const feature = featureWords(target.config.hidden, target.kernels.quantize);
-    this.features = storage(device, "prompt features", mostRows * feature);
+    this.features = storage(device, "prompt features", attendedRows * feature);
   }
 
   /**
-   * Reads up to `mostRows` tokens; returns once the device has.
+   * Reads up to `attendedRows` tokens; returns once the device has.
    * @param tokens behind the `first` ones that the sequence holds, with the token that follows the last of them at the end
    * @param feature where the last token's goes, for the head's first forward of a round
    */
@@ -75,8 +75,8 @@ export class PromptReader {
 
 /** Rows of a run of tokens, padded with rows that store nothing. */
 function promptRows(tokens: readonly number[], first: number, region: number): Uint32Array<ArrayBuffer> {
-  const table = new Uint32Array(mostRows * rowWords);
-  for (let i = 0; i < mostRows; i++) {
+  const table = new Uint32Array(attendedRows * rowWords);
+  for (let i = 0; i < attendedRows; i++) {
     const position = first + i;
     const used = i < tokens.length;
     const row = used

@@ -1,4 +1,5 @@
 import { headCells } from "../decoding/calibration.ts";
+import { logitRows } from "./forwardBuffers.ts";
 import { logitTiles, powerTable, type RoundPlan } from "./roundKernels.ts";
 import {
   encodeIdleSequence,
@@ -36,7 +37,7 @@ export interface RoundBuffers {
   readonly levels: RowBuffers;
   /** [sequences, rows] of the target's forward */
   readonly verification: RowBuffers;
-  /** [rows, tiles] (key, id) */
+  /** [logitRows, tiles] (key, id) */
   readonly maxima: GPUBuffer;
   /** Table of `powerTable`. */
   readonly powers: GPUBuffer;
@@ -54,7 +55,7 @@ export interface RoundInputs {
   readonly draftMasses: GPUBuffer;
   /** [draft vocabulary] target id of each draft id */
   readonly draftToTarget: GPUBuffer;
-  /** [sequences * rows, vocabulary] float32 */
+  /** [logitRows, vocabulary] float32, of the rows whose tokens are chosen */
   readonly logits: GPUBuffer;
   /** Keys and values of the target, [layers, 2, slots, width] in 32-bit words. */
   readonly cache: GPUBuffer;
@@ -63,18 +64,24 @@ export interface RoundInputs {
 /** Rows of the largest tile of a product. */
 const mostTileRows = tileSizes.at(-1)!;
 
+/** Room for rows, and behind them rows without a slot, which fill up a tile. */
+export function paddedRows(device: GPUDevice, label: string, count: number): GPUBuffer {
+  const table = storage(device, label, (count + mostTileRows) * rowWords);
+  const padding = new Uint32Array(mostTileRows * rowWords).fill(noSlot);
+  device.queue.writeBuffer(table, count * rowWords * 4, padding);
+  return table;
+}
+
 /** Makes a round's buffers: all sequences idle, nothing calibrated. */
 export function createRoundBuffers(device: GPUDevice, plan: RoundPlan): RoundBuffers {
   const { shape } = plan;
   const { sequences, branching, branches } = shape;
   const path = pathLength(shape);
   const create = (label: string, words: number) => storage(device, label, words);
-  const rows = (label: string, count: number): RowBuffers => {
-    const table = create(`${label} rows`, (count + mostTileRows) * rowWords);
-    const padding = new Uint32Array(mostTileRows * rowWords).fill(noSlot);
-    device.queue.writeBuffer(table, count * rowWords * 4, padding);
-    return { rows: table, paths: create(`${label} paths`, count * path) };
-  };
+  const rows = (label: string, count: number): RowBuffers => ({
+    rows: paddedRows(device, `${label} rows`, count),
+    paths: create(`${label} paths`, count * path),
+  });
   const draftRows = sequences * branching * (plan.parallel ? 2 : branches);
   const verified = sequences * shape.rows;
   const buffers: RoundBuffers = {
@@ -85,7 +92,7 @@ export function createRoundBuffers(device: GPUDevice, plan: RoundPlan): RoundBuf
     first: rows("first", sequences * path),
     levels: rows("level", sequences * branching),
     verification: rows("verification", verified),
-    maxima: create("maxima of tiles", verified * logitTiles(plan) * 2),
+    maxima: create("maxima of tiles", Math.min(verified, logitRows) * logitTiles(plan) * 2),
     powers: create("powers", 1025),
     chosen: create("chosen tokens", verified),
     outcomes: create("outcomes", sequences * outcomeWords(shape)),

@@ -201,7 +201,7 @@ async function chosenTokens(round: RoundTrial): Promise<Fault[]> {
     round.trial.write(round.inputs.logits, logits, row * vocabulary);
     wanted.push(chooseToken(logits, sampling, 51 + row));
   }
-  round.run(...round.dispatches.choose);
+  round.run(...round.dispatches.choose(0, sequences * rows));
   return unlike([...(await round.trial.read(round.buffers.chosen))], wanted, "tokens");
 }
 

@@ -11,9 +11,18 @@ import roundSource from "../../../kernels/round.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
 import sequenceSource from "../../../kernels/sequence.wgsl";
 import wideSource from "../../../kernels/wide.wgsl";
-import { bind, type Dispatch, type Kernel, type KernelCompiler, type KernelConstants } from "./kernels.ts";
+import { logitRows, slicesOf } from "./forwardBuffers.ts";
+import {
+  type BufferPart,
+  bind,
+  type Dispatch,
+  type Kernel,
+  type KernelCompiler,
+  type KernelConstants,
+  rowsFrom,
+} from "./kernels.ts";
 import type { RoundBuffers, RoundInputs } from "./roundBuffers.ts";
-import { checkRoundShape, type RoundShape, roundConstants } from "./roundLayout.ts";
+import { checkRoundShape, type RoundShape, roundConstants, rowWords } from "./roundLayout.ts";
 import { linearColumns } from "./targetKernels.ts";
 
 /** What the kernels of a round are compiled for. */
@@ -105,7 +114,8 @@ export class RoundKernels {
         BRANCHES: branches,
       });
     };
-    const growths: readonly Growth[] = parallel ? ["first", "next", "only", "last"] : ["first", "next"];
+    const drafted: readonly Growth[] = parallel ? ["first", "next", "only", "last"] : ["first", "next"];
+    const growths = shape.levels === 0 ? [] : drafted;
     const draft = { VOCABULARY: draftVocabulary, BRANCHING: branching, TILE: linearColumns };
     const [topK, plantTree, rerank, maxima, choose, accept, move, grown] = await Promise.all([
       compile("draftTopK", [orderSource, draftTopKSource], draft),
@@ -135,7 +145,7 @@ export class RoundKernels {
   bind(buffers: RoundBuffers, inputs: RoundInputs): RoundDispatches {
     const { device, plan, kernels } = this;
     const { sequences, rows } = plan.shape;
-    const bound = (kernel: Kernel, parts: readonly GPUBuffer[]) => ({ kernel, bindings: bind(device, kernel, parts) });
+    const bound = (kernel: Kernel, parts: readonly BufferPart[]) => ({ kernel, bindings: bind(device, kernel, parts) });
     const { candidates, offsets, sequences: states, trees, levels, verification, first } = buffers;
     const { maxima, powers, chosen, outcomes } = buffers;
 
@@ -146,7 +156,15 @@ export class RoundKernels {
       const parts = [candidates, offsets, states, trees, levels.rows, levels.paths];
       grow.set(kind, { ...bound(kernel, parts), workgroups: [sequences] });
     }
-    const verified = sequences * rows;
+    const { vocabulary } = plan;
+    const choose = slicesOf(sequences * rows, logitRows).map(({ first }) => {
+      const slice = rowsFrom(verification.rows, first, rowWords);
+      const draws = [inputs.logits, maxima, slice, states, powers, rowsFrom(chosen, first, 1)];
+      return {
+        maxima: bound(kernels.logitMaxima, [inputs.logits, slice, maxima]),
+        choose: bound(kernels.chooseTokens, draws),
+      };
+    });
     const accept = [states, verification.rows, chosen, trees, outcomes, first.rows, first.paths];
     return new RoundDispatches(plan, {
       topK: (count) => ({ ...topK, workgroups: [count] }),
@@ -156,16 +174,13 @@ export class RoundKernels {
         ...bound(kernels.rerank, [states, trees, verification.rows, verification.paths]),
         workgroups: [sequences],
       },
-      choose: [
-        {
-          ...bound(kernels.logitMaxima, [inputs.logits, verification.rows, maxima]),
-          workgroups: [logitTiles(plan), verified],
-        },
-        {
-          ...bound(kernels.chooseTokens, [inputs.logits, maxima, verification.rows, states, powers, chosen]),
-          workgroups: [verified],
-        },
-      ],
+      choose: (first, count) => {
+        const slice = choose[first / logitRows]!;
+        return [
+          { ...slice.maxima, workgroups: [logitTiles({ vocabulary }), count] },
+          { ...slice.choose, workgroups: [count] },
+        ];
+      },
       accept: { ...bound(kernels.accept, accept), workgroups: [sequences] },
       move: {
         ...bound(kernels.moveAccepted, [outcomes, inputs.cache]),
@@ -180,14 +195,14 @@ interface BoundDispatches {
   readonly grow: ReadonlyMap<Growth, Dispatch>;
   readonly plant: Dispatch;
   readonly rerank: Dispatch;
-  readonly choose: readonly Dispatch[];
+  readonly choose: (first: number, count: number) => readonly Dispatch[];
   readonly accept: Dispatch;
   readonly move: Dispatch;
 }
 
 /**
  * A round's dispatches between its forwards, in this order: for each forward of the head `level` (or `plant` where there is no head),
- * then `verify`, the forward of the target over the verification rows, `decide`.
+ * then `verify`, the forward of the target over the verification rows, `choose` for all of them, `accept`.
  */
 export class RoundDispatches {
   constructor(
@@ -228,17 +243,16 @@ export class RoundDispatches {
     return this.bound.rerank;
   }
 
-  /** Chooses tokens from `logits`, accepts, and moves the accepted rows' keys and values. */
-  get decide(): readonly Dispatch[] {
-    return [...this.choose, ...this.accept];
+  /**
+   * Chooses the tokens of `count` rows of all sequences' from `first` on, whose logits lie in `RoundInputs`.
+   * @param first a multiple of `logitRows`
+   * @param count at most `logitRows`
+   */
+  choose(first: number, count: number): readonly Dispatch[] {
+    return this.bound.choose(first, count);
   }
 
-  /** The part of `decide` that chooses tokens. */
-  get choose(): readonly Dispatch[] {
-    return this.bound.choose;
-  }
-
-  /** The part of `decide` behind the chosen tokens. */
+  /** Accepts what was chosen, and moves the accepted rows' keys and values. */
   get accept(): readonly Dispatch[] {
     return [this.bound.accept, this.bound.move];
   }

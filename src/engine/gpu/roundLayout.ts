@@ -4,6 +4,7 @@ import type { FinishReason } from "../decoding/decoder.ts";
 import type { SamplingOptions } from "../decoding/sampling.ts";
 import type { TokenRows } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
+import { mostRows } from "./forwardBuffers.ts";
 import type { KernelConstants } from "./kernels.ts";
 
 /** Sizes that all kernels of a round share; one set of pipelines and buffers belongs to each. */
@@ -14,7 +15,7 @@ export interface RoundShape {
   readonly rows: number;
   /** Children per expanded node, and nodes expanded per level. */
   readonly branching: number;
-  /** Levels below the root, the parallel one included. */
+  /** Levels below the root, the parallel one included; 0 where nothing is drafted. */
   readonly levels: number;
   /** Candidate lists per expanded node: 2 for two-branch heads. */
   readonly branches: 1 | 2;
@@ -22,8 +23,6 @@ export interface RoundShape {
   readonly chain?: number;
 }
 
-/** Most rows of one sequence's verification: a parent's row has 8 bits in an outcome. */
-const mostRows = 255;
 export const mostBranching = 16;
 /** Nodes whose keys fit into the workgroup memory that every device has, beside what else lies there. */
 const mostNodes = 3840;
@@ -35,7 +34,7 @@ export function checkRoundShape(shape: RoundShape): void {
   if (rows < 1 || rows > mostRows) throw refusal(`${rows} nodes`, `choose 1 to ${mostRows}`);
   if (branching < 1 || branching > mostBranching)
     throw refusal(`branching ${branching}`, `choose 1 to ${mostBranching}`);
-  if (levels < 1 || poolSize(shape) > mostNodes)
+  if (levels < 0 || poolSize(shape) > mostNodes)
     throw refusal(`${levels} levels`, "choose fewer levels or less branching");
 }
 
@@ -50,7 +49,8 @@ export function pathLength({ levels, chain = 0 }: RoundShape): number {
 
 /** Places for nodes of one tree, the root's included. */
 export function poolSize({ branching, levels, branches, chain = 0 }: RoundShape): number {
-  return 1 + Math.max(branches * branching * (1 + (levels - 1) * branching), chain);
+  const drafted = levels === 0 ? 0 : branches * branching * (1 + (levels - 1) * branching);
+  return 1 + Math.max(drafted, chain);
 }
 
 /** KV slots that the head needs behind a sequence's own: every expanded node has one. */

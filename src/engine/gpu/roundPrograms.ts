@@ -1,14 +1,15 @@
-import { draftForwards } from "../decoding/draftHead.ts";
-import { plainRung, type Rung } from "../decoding/ladder.ts";
+import type { Rung } from "../decoding/ladder.ts";
+import { fullestRung } from "./batchShapes.ts";
+import { logitRows, slicesOf } from "./forwardBuffers.ts";
 import type { GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
 import type { Dispatch } from "./kernels.ts";
 import type { RoundPhases } from "./phaseTimer.ts";
-import type { RoundBuffers, RowBuffers } from "./roundBuffers.ts";
+import { paddedRows, type RoundBuffers, type RowBuffers } from "./roundBuffers.ts";
 import type { RoundDispatches } from "./roundKernels.ts";
 import { pathLength, type RoundShape, rowWords } from "./roundLayout.ts";
 import { storage } from "./storage.ts";
-import { attentionBlock, tileSizes } from "./targetKernels.ts";
+import { attentionBlock } from "./targetKernels.ts";
 
 /** What a round's programs are composed of. */
 export interface RoundParts {
@@ -59,7 +60,7 @@ export class RoundPrograms {
     const fewer = head === undefined || sequences > 1 ? [] : [1, usualFirstRows].filter((count) => count < path);
     this.firstRows = [
       ...fewer.map((count): FirstRows => {
-        const rows = storage(device, `last ${count} rows`, (count + tileSizes.at(-1)!) * rowWords);
+        const rows = paddedRows(device, `last ${count} rows`, count);
         const picks = indices(`pick of ${count}`, [count - 1]);
         const ownBuffers = [rows, picks];
         return { count, rows: { rows, paths: buffers.first.paths }, picks, ownBuffers };
@@ -80,9 +81,7 @@ export class RoundPrograms {
   /** The round that uses all the room of the shape. */
   get fullest(): Rung {
     const { head, shape } = this.parts;
-    if (head === undefined) return plainRung;
-    const { rows, levels } = shape;
-    return { rows, levels, draftForwards: draftForwards(head.config.kind, levels) };
+    return fullestRung(head?.config.kind, shape);
   }
 
   /** Compiles what these rungs need, whichever round is before them. */
@@ -128,6 +127,10 @@ export class RoundPrograms {
     for (const { ownBuffers } of this.firstRows) for (const buffer of ownBuffers) buffer.destroy();
   }
 
+  private together(rows: number): { readonly together?: number } {
+    return this.parts.shape.sequences === 1 ? {} : { together: rows };
+  }
+
   private firstRowsOf(freshTokens: number): FirstRows {
     return this.firstRows.find(({ count }) => count >= freshTokens) ?? this.firstRows.at(-1)!;
   }
@@ -136,12 +139,17 @@ export class RoundPrograms {
     const { target, shape, buffers, dispatches, features } = this.parts;
     const { rows, paths } = buffers.verification;
     const count = shape.sequences * rung.rows;
-    const forward = { rows, paths, count, outputs: count, picked: false, mode: "logits", features, longest } as const;
+    const forward = { rows, paths, count, ...this.together(rung.rows), features, longest } as const;
+    const verify = await target.plan({ ...forward, featureFormat: "head", outputs: 0, picked: false, mode: "none" });
+    for (const slice of slicesOf(count, logitRows)) {
+      const logits = await target.planLogits(slice.first, slice.count);
+      verify.push(...logits, ...dispatches.choose(slice.first, slice.count));
+    }
     return {
       draft: await this.drafting(rung, first, longest),
       tree: [dispatches.verify],
-      verify: await target.plan({ ...forward, featureFormat: "head" }),
-      accept: dispatches.decide,
+      verify,
+      accept: dispatches.accept,
     };
   }
 
@@ -150,7 +158,8 @@ export class RoundPrograms {
     const { head, shape, buffers, dispatches, features } = this.parts;
     const { sequences, branching, branches } = shape;
     const all: Dispatch[] = [];
-    const firstForward = { ...first.rows, features, count: sequences * first.count, longest };
+    const ofFirst = { count: sequences * first.count, ...this.together(first.count) };
+    const firstForward = { ...first.rows, features, ...ofFirst, longest };
     if (rung.levels === 0) {
       if (head !== undefined) all.push(...(await head.planKeys(firstForward)));
       if (rung.rows === 1) all.push(dispatches.plant);
@@ -165,7 +174,13 @@ export class RoundPrograms {
       const plan = isFirst
         ? head.plan(firstForward, { picks: first.picks, count: sequences, lists, branching })
         : head.plan(
-            { ...buffers.levels, features: head.predicted, count: sequences * branching, longest },
+            {
+              ...buffers.levels,
+              features: head.predicted,
+              count: sequences * branching,
+              ...this.together(branching),
+              longest,
+            },
             { picks: this.levelPicks, count: sequences * branching, lists, branching },
           );
       all.push(...(await plan), ...dispatches.level(forward, yieldsTwo));

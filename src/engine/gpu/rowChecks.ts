@@ -1,5 +1,14 @@
 import type { ModelConfig } from "../model/checkpoint.ts";
-import { type Check, farthest, floats, nextInputFailures, plainRow, sameBits, valueFailures } from "./check.ts";
+import {
+  type Check,
+  type Fault,
+  farthest,
+  floats,
+  nextInputFailures,
+  plainRow,
+  sameBits,
+  valueFailures,
+} from "./check.ts";
 import type { KernelTrials } from "./kernelTrials.ts";
 import { randomFloats, randomWords } from "./randomOperands.ts";
 import { attention, embed, norm } from "./reference.ts";
@@ -64,38 +73,37 @@ function embedCheck(trials: KernelTrials, hidden: number): Check {
   return { kernel: "embed", run };
 }
 
-/** Both ends of an attention block, and a path whose slots lie apart; every row with the others and by itself. */
+/** Both ends of an attention block, and paths whose slots lie apart; every row by itself and in tiles of every size. */
 function attentionCheck(trials: KernelTrials): Check {
   const { shape } = trials.kernels;
   const { slots } = shape;
   const width = shape.heads * shape.headDim;
   const run: Check["run"] = async () => {
     const rows = [0, attentionBlock - 1, attentionBlock, slots - 1].map(plainRow);
-    rows.push({ ...plainRow(131), contiguous: 129, path: 1 });
+    // A tile of rows that follow the same text, in the same slots and in others, and a row of another text among them.
+    rows.push({ ...plainRow(131), contiguous: 129, path: 1 }, { ...plainRow(130), contiguous: 129, path: 0 });
+    rows.push({ ...plainRow(100), region: 60 }, plainRow(200));
     const operands = {
       ...shape,
       queries: randomFloats(rows.length * width, 51, 2),
       cache: randomFloats(2 * slots * shape.kvHeads * shape.headDim, 52),
       paths: Uint32Array.of(0, 140, 290, 133),
     };
-    const all = await trials.attention(operands, rows);
-    const stride = all.length / rows.length;
-    const own = (row: number) => all.slice(row * stride, (row + 1) * stride);
     const alone = await Promise.all(
       rows.map((row, i) =>
         trials.attention({ ...operands, queries: operands.queries.slice(i * width, (i + 1) * width) }, [row]),
       ),
     );
-    return [
-      ...nextInputFailures(
-        trials,
-        all,
-        rows.map((row, i) => attention(operands, row, i)),
-      ),
-      ...(alone.every((bits, i) => sameBits(bits, own(i)))
-        ? []
-        : [{ fault: "rows" as const, message: "a row has other bits beside other rows" }]),
-    ];
+    const wanted = rows.map((row, i) => attention(operands, row, i));
+    const faults: Fault[] = [];
+    for (const tile of trials.kernels.attentionTiles) {
+      const all = await trials.attention(operands, rows, { tile });
+      faults.push(...nextInputFailures(trials, all, wanted));
+      const stride = all.length / rows.length;
+      if (alone.some((bits, i) => !sameBits(bits, all.slice(i * stride, (i + 1) * stride))))
+        faults.push({ fault: "rows", tile, message: "a row has other bits beside other rows" });
+    }
+    return faults;
   };
   return { kernel: "attention", run };
 }

@@ -8,7 +8,7 @@ import type { GpuHeadOptions } from "./gpuHead.ts";
 import { draftTiles, expertsOf, gatesOf, listsOf, mixTile } from "./headKernels.ts";
 import { largestVocabulary } from "./roundKernels.ts";
 import { mostBranching } from "./roundLayout.ts";
-import { attentionBlock, linearColumns, productThreads, tileSizes } from "./targetKernels.ts";
+import { attentionBlock, attentionBytes, linearColumns, productThreads, tileSizes } from "./targetKernels.ts";
 
 /** A device, as far as its limits decide which kernels it can run. */
 export interface ShapeDevice extends Pick<GpuDevice, "name"> {
@@ -107,6 +107,10 @@ function checkLayer(whose: string, { heads, kvHeads, headDim }: LayerShape, gpu:
       `${whose}'s heads of ${headDim} need as many threads that work together, and ${gpu.name} has ${most}`,
     );
   }
+  // A thread of attention mixes four numbers of a head.
+  if (headDim > 4 * attentionBlock) {
+    throw refusal(`${whose} has heads of ${headDim} numbers, and the GPU kernels take ${4 * attentionBlock} at most`);
+  }
   if (limits.maxStorageBuffersPerShaderStage < mostStorageBuffers) {
     const has = limits.maxStorageBuffersPerShaderStage;
     throw refusal(`GPU kernels need ${mostStorageBuffers} storage buffers at a time, and ${gpu.name} has ${has}`);
@@ -124,11 +128,6 @@ function checkLayer(whose: string, { heads, kvHeads, headDim }: LayerShape, gpu:
     gpu,
   );
   checkWorkgroups(whose, heads + 2 * kvHeads, gpu);
-}
-
-/** Workgroup memory of kernels/attention.wgsl: queries, weights, slots, and two numbers for each head of a group. */
-function attentionBytes(group: number, headDim: number): number {
-  return group * (4 * headDim + 4 * attentionBlock) + 4 * attentionBlock + 2 * roundedUp(4 * group, 16);
 }
 
 /** Workgroup memory of kernels/linearMix.wgsl: a tile of both lists, what the norm and the router summed up, and the experts' weights. */

@@ -18,7 +18,8 @@ import rowSumsSource from "../../../kernels/rowSums.wgsl";
 import rowSumsSubgroupsSource from "../../../kernels/rowSumsSubgroups.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
 import { isQuantized, type WeightFormat } from "../cpu/packMatrix.ts";
-import type { Kernel, KernelCompiler, KernelConstants } from "./kernels.ts";
+import { type BufferPart, type Kernel, type KernelCompiler, type KernelConstants, rowsFrom } from "./kernels.ts";
+import { rowWords } from "./roundLayout.ts";
 
 /** What quantizes tiles in blocks. */
 export const quantizeSource = blockStepsSource + quantizeBlocksSource;
@@ -34,6 +35,17 @@ export const commonTile = 16;
 
 /** Positions of one attention block: fixed, since it decides the order of sums. */
 export const attentionBlock = 128;
+
+/** Rows that may attend together, largest first, and the most softmaxes of theirs that a thread's registers bear. */
+const attentionTiles = [8, 4, 2, 1] as const;
+const mostSoftmaxes = 32;
+
+/** Workgroup memory of kernels/attention.wgsl. */
+export function attentionBytes(group: number, headDim: number, tile = 1): number {
+  const lists = tile * group;
+  const inWords = lists * (headDim + attentionBlock + 16) + tile * attentionBlock;
+  return 4 * inWords + Math.ceil((4 * tile) / 16) * 16 + 2 * Math.ceil((4 * lists) / 16) * 16;
+}
 
 /** Threads of a workgroup of the products. */
 export const productThreads = 256;
@@ -141,6 +153,8 @@ export function cacheWords({
 export class ForwardKernels {
   /** Sizes of tiles that forwards take: those that the device's workgroup memory holds for heads of this size, or a single one. */
   readonly tiles: readonly number[];
+  /** Sizes of tiles of attention, likewise. */
+  readonly attentionTiles: readonly number[];
 
   constructor(
     readonly compiler: KernelCompiler,
@@ -149,8 +163,15 @@ export class ForwardKernels {
     tile?: number,
   ) {
     const columns = Math.max(linearColumns, shape.headDim);
-    const limit = compiler.device.limits.maxComputeWorkgroupStorageSize / (4 * columns);
+    const memory = compiler.device.limits.maxComputeWorkgroupStorageSize;
+    const limit = memory / (4 * columns);
     this.tiles = tileSizes.filter((size) => size <= limit && (tile === undefined || size === tile));
+    const group = shape.heads / shape.kvHeads;
+    this.attentionTiles = attentionTiles.filter(
+      (size) =>
+        size === 1 ||
+        (tile === undefined && size * group <= mostSoftmaxes && attentionBytes(group, shape.headDim, size) <= memory),
+    );
   }
 
   /** The tile for so many rows, and how many tiles they take. */
@@ -206,7 +227,15 @@ export class ForwardKernels {
     return this.compiler.compile("embed", rowsSource + embedSource, { WIDTH: width, BLOCKS: Number(blocks) });
   }
 
-  attention(): Promise<Kernel> {
+  /**
+   * Rows whose attention reads keys and values together.
+   * @param together rows of a sequence that lie side by side; others have nothing in common
+   */
+  attentionTile(together: number): number {
+    return this.attentionTiles.find((tile) => together % tile === 0 || together > 2 * tile)!;
+  }
+
+  attention(tile: number): Promise<Kernel> {
     const { heads, kvHeads, headDim, slots, blocks, cacheFormat = "float32" } = this.shape;
     const cacheSource = { float32: cacheFloat32Source, float16: cacheFloat16Source }[cacheFormat];
     return this.compiler.compile(
@@ -219,6 +248,7 @@ export class ForwardKernels {
         SLOTS: slots,
         BLOCK: attentionBlock,
         BLOCKS: blocks,
+        TILE: tile,
       },
     );
   }
@@ -234,6 +264,20 @@ export class ForwardKernels {
       BLOCKS: blocks,
       QUANTIZE: Number(this.quantize),
     });
+  }
+
+  /** What attention over rows from `first` on reads and leaves. */
+  attendedParts(
+    first: number,
+    { queries, rows, mixed }: Readonly<Record<"queries" | "rows" | "mixed", GPUBuffer>>,
+  ): Readonly<Record<"queries" | "rows" | "mixed", BufferPart>> {
+    const { heads, headDim } = this.shape;
+    const width = heads * headDim;
+    return {
+      queries: rowsFrom(queries, first, width),
+      rows: rowsFrom(rows, first, rowWords),
+      mixed: rowsFrom(mixed, first, inputWords(this.quantize ? "int8" : "float32", width)),
+    };
   }
 
   /** How a workgroup adds up: with or without subgroups, and the same bits. */

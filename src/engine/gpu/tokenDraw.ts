@@ -5,6 +5,7 @@ import rowsSource from "../../../kernels/rows.wgsl";
 import sequenceSource from "../../../kernels/sequence.wgsl";
 import wideSource from "../../../kernels/wide.wgsl";
 import type { SamplingOptions } from "../decoding/sampling.ts";
+import { logitRows } from "./forwardBuffers.ts";
 import { bind, type Dispatch, type KernelCompiler } from "./kernels.ts";
 import { logitTiles, powerTable } from "./roundKernels.ts";
 import { encodeSequence, rowWords, sequenceWords } from "./roundLayout.ts";
@@ -21,18 +22,17 @@ export class TokenDraw {
 
   private bound: Promise<BoundDraw> | undefined;
 
-  /** @param buffers [mostRows, vocabulary] float32; `chosen` [mostRows] u32 takes the tokens */
+  /** @param buffers [logitRows, vocabulary] float32; `chosen` [logitRows] u32 takes the tokens */
   constructor(
     private readonly compiler: KernelCompiler,
     readonly vocabulary: number,
     private readonly buffers: Readonly<Record<"logits" | "chosen", GPUBuffer>>,
-    mostRows: number,
   ) {
     const { device } = compiler;
     const create = (label: string, words: number) => storage(device, label, words);
     this.options = create("draw options", sequenceWords);
-    this.rows = create("draw rows", mostRows * rowWords);
-    this.maxima = create("draw maxima", mostRows * logitTiles({ vocabulary }) * 2);
+    this.rows = create("draw rows", logitRows * rowWords);
+    this.maxima = create("draw maxima", logitRows * logitTiles({ vocabulary }) * 2);
     const powers = powerTable();
     this.powers = create("draw powers", powers.length);
     device.queue.writeBuffer(this.powers, 0, powers.buffer as ArrayBuffer);

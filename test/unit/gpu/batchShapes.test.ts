@@ -1,40 +1,49 @@
 import assert from "node:assert/strict";
-import { ladderOf } from "../../../src/engine/decoding/ladder.ts";
-import { mostOutputs, mostRows } from "../../../src/engine/gpu/forwardBuffers.ts";
-import { ladderShape, sharedShape } from "../../../src/engine/gpu/gpuBatch.ts";
-import { checkRoundShape, pathLength } from "../../../src/engine/gpu/roundLayout.ts";
+import { ladderOf, plainRung } from "../../../src/engine/decoding/ladder.ts";
+import { fullestRung, ladderShape, sharedShapes } from "../../../src/engine/gpu/batchShapes.ts";
+import { mostRows } from "../../../src/engine/gpu/forwardBuffers.ts";
+import { checkRoundShape, pathLength, type RoundShape } from "../../../src/engine/gpu/roundLayout.ts";
 
-const widths = [2, 4, 8, 16, 32];
+const widths = [2, 16, 32, 64];
+const rowsOf = (shapes: readonly RoundShape[]) => shapes.map(({ rows }) => rows);
 
-describe("sharedShape", () => {
-  it("shares out what a forward has room for among up to 32 sequences", () => {
-    for (const kind of ["jakiro", "jakiro-star", "eagle"] as const) {
+describe("sharedShapes", () => {
+  for (const kind of ["jakiro", "jakiro-star", "eagle"] as const) {
+    it(`gives trees of a ${kind} head room for all sequences in one forward`, () => {
+      const ladder = ladderOf(kind, kind, {});
       const rows = widths.map((sequences) => {
-        const shape = sharedShape(kind, {}, sequences)!;
-        checkRoundShape(shape);
-        assert.ok(sequences * shape.rows <= mostOutputs);
-        assert.ok(sequences * shape.branching <= mostOutputs && sequences * pathLength(shape) <= mostRows);
-        assert.ok(shape.levels < shape.rows && shape.branching < shape.rows, "no node of these can be verified");
-        return shape.rows;
+        const shapes = sharedShapes(kind, ladder, sequences);
+        for (const shape of shapes) {
+          checkRoundShape(shape);
+          assert.ok(sequences * Math.max(shape.rows, shape.branching, pathLength(shape)) <= mostRows);
+          assert.ok(shape.levels < shape.rows && shape.branching < shape.rows, "no node of these can be verified");
+        }
+        return rowsOf(shapes);
       });
-      assert.deepEqual(rows, [16, 16, 8, 4, 2]);
-      assert.equal(sharedShape(kind, {}, 64), undefined, "a root alone is no tree");
-    }
+      assert.deepEqual(rows, [[4, 8, 16], [4, 8, 16], [4, 8], [4]]);
+      assert.deepEqual(sharedShapes(kind, ladder, 2 * mostRows), []);
+    });
+  }
+
+  it("adds plain rounds where the method may decode plainly", () => {
+    const shapes = sharedShapes("jakiro", ladderOf("auto", "jakiro", {}), 4);
+    assert.deepEqual(rowsOf(shapes), [1, 4, 8, 16]);
+    assert.deepEqual(fullestRung("jakiro", shapes[0]!), plainRung);
+    assert.deepEqual(fullestRung("jakiro", shapes[1]!), { rows: 4, levels: 3, draftForwards: 2 });
   });
 
   it("gives plain decoding one row for each of as many sequences as a forward has rows", () => {
-    assert.deepEqual(
-      [2, 32, mostOutputs, 2 * mostOutputs].map((sequences) => sharedShape(undefined, {}, sequences)?.rows),
-      [1, 1, 1, undefined],
-    );
+    const ladder = ladderOf("plain", undefined, {});
+    const rows = [2, mostRows, 2 * mostRows].map((sequences) => rowsOf(sharedShapes(undefined, ladder, sequences)));
+    assert.deepEqual(rows, [[1], [1], []]);
   });
 
   it("keeps sizes that were fixed, or refuses", () => {
-    assert.deepEqual(
-      [2, 4].map((sequences) => sharedShape("jakiro", { nodes: 24, depth: 5, branching: 12 }, sequences)),
-      [{ sequences: 2, rows: 24, branching: 12, levels: 5, branches: 1 }, undefined],
-    );
-    assert.equal(sharedShape("jakiro", { nodes: 60 }, 2), undefined);
+    const fixed = ladderOf("jakiro", "jakiro", { nodes: 60, depth: 5, branching: 12 });
+    assert.deepEqual(sharedShapes("jakiro", fixed, 4), [
+      { sequences: 4, rows: 60, branching: 12, levels: 5, branches: 1 },
+    ]);
+    assert.deepEqual(sharedShapes("jakiro", fixed, 8), []);
   });
 });
 
@@ -48,7 +57,7 @@ describe("ladderShape", () => {
   });
 
   it("gives a tree that is too large as much as fits", () => {
-    const shape = ladderShape("eagle", ladderOf("eagle", "eagle", { nodes: 100, depth: 40, branching: 30 }));
-    assert.deepEqual([shape.rows, shape.levels, shape.branching], [mostOutputs, 16, 16]);
+    const shape = ladderShape("eagle", ladderOf("eagle", "eagle", { nodes: 1000, depth: 40, branching: 30 }));
+    assert.deepEqual([shape.rows, shape.levels, shape.branching], [mostRows, 16, 16]);
   });
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mostRows } from "../../../src/engine/gpu/forwardBuffers.ts";
 import { checkMemory, planMemory } from "../../../src/engine/gpu/memoryPlan.ts";
 import { defaultConfig as config } from "./defaultConfig.ts";
 
@@ -22,7 +23,7 @@ describe("planMemory", () => {
   it("shortens the sequences to what one buffer holds", () => {
     const plan = planMemory(config, "int8", limits(200e6), wanted);
     const perToken = 24 * 2 * 2 * 64 * 4;
-    assert.equal(plan.capacity, Math.floor(200e6 / perToken / 3) - 64);
+    assert.equal(plan.capacity, Math.floor(200e6 / perToken / 3) - mostRows);
     assert.equal(plan.sequences, 3);
     assert.equal(planMemory(config, "int8", limits(gigabyte, 200e6), wanted).capacity, plan.capacity);
   });
@@ -32,14 +33,14 @@ describe("planMemory", () => {
     const perBlock = 128 * 14 * 66 * 4;
     const narrow = { ...wanted, capacity: 100_000, sequences: 1 };
     const plan = planMemory({ ...config, layers: 1 }, "int8", limits(300 * perBlock), narrow);
-    assert.equal(plan.capacity, 300 * 128 - 64);
+    assert.equal(plan.capacity, 300 * 128 - mostRows);
   });
 
   it("makes room for forks only where that shortens nothing", () => {
     const room = { ...wanted, forks: 2 };
     const without = planMemory(config, "int8", limits(gigabyte), wanted);
     const plan = planMemory(config, "int8", limits(gigabyte), room);
-    const perSequence = (4096 + 64) * 24 * 2 * 2 * 64 * 4;
+    const perSequence = (4096 + mostRows) * 24 * 2 * 2 * 64 * 4;
     assert.deepEqual([plan.capacity, plan.sequences, plan.forks], [4096, 3, 2]);
     assert.equal(plan.bytes - without.bytes, 2 * perSequence);
     assert.equal(planMemory(config, "int8", limits(4.5 * perSequence), room).forks, 1);
@@ -54,7 +55,7 @@ describe("planMemory", () => {
 
   it("refuses sequences that would be too short to be of use, with the numbers", () => {
     const plan = () => planMemory(config, "int8", limits(140e6), { capacity: 4096, sequences: 8 });
-    assert.throws(plan, /needs 214 MB in one buffer for 8 texts of 1024 tokens, and Fast 9000 gives 140 MB at most\.$/);
+    assert.throws(plan, /needs 252 MB in one buffer for 8 texts of 1024 tokens, and Fast 9000 gives 140 MB at most\.$/);
     assert.equal(planMemory(config, "int8", limits(140e6), { capacity: 50, sequences: 8 }).capacity, 50);
   });
 });

@@ -74,8 +74,8 @@ describe("checkTargetShape", () => {
   it("refuses more query heads for a key head than attention has threads, or memory", () => {
     refused({ heads: 129, kvHeads: 1, headDim: 4 }, /129 query heads for each key head, .* 128 at most/);
     const wide = { heads: 16, kvHeads: 1, headDim: 128 };
-    refused(wide, /16 query heads of 128 for each key head, which need 17024 bytes .* Fast 9000 has 16384/);
-    checkTargetShape({ ...config, ...wide }, "int8", gpu({ maxComputeWorkgroupStorageSize: 17_024 }));
+    refused(wide, /16 query heads of 128 for each key head, which need 18064 bytes .* Fast 9000 has 16384/);
+    checkTargetShape({ ...config, ...wide }, "int8", gpu({ maxComputeWorkgroupStorageSize: 18_064 }));
   });
 
   it("refuses more heads than their merge has memory for", () => {
@@ -90,6 +90,7 @@ describe("checkTargetShape", () => {
     const large = { maxComputeInvocationsPerWorkgroup: 1024, maxComputeWorkgroupSizeX: 1024 };
     checkTargetShape({ ...config, ...wide }, "int8", gpu(large));
     refused(wide, /Fast 9000 has 256/, { maxComputeInvocationsPerWorkgroup: 1024 });
+    refused({ ...wide, headDim: 516 }, /heads of 516 numbers, and the GPU kernels take 512 at most/, large);
   });
 
   it("refuses devices that have less than the kernels need for any model", () => {
