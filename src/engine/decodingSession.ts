@@ -131,25 +131,33 @@ export class DecodingSession implements Resident {
     }
   }
 
+  /** A desk where the model is; a device that fails meanwhile is left like one that fails at work. */
   private async settle(): Promise<Desk> {
-    const { method, sizes, head: kind } = this.options;
-    const model = this.placement.enter();
-    try {
-      if (model.decoding !== undefined) {
-        const ladder = ladderOf(method, kind, sizes);
-        return deviceDesk(model, await model.decoding.open(kind, ladder), ladder.chain);
+    for (;;) {
+      const model = this.placement.enter();
+      try {
+        return await this.deskAt(model);
+      } catch (error) {
+        this.placement.leave(model);
+        if (!(error instanceof DeviceLostError)) throw error;
+        await this.placement.flee(model, error);
       }
-      const loaded = kind === undefined ? undefined : await model.heads.get(kind);
-      const head = loaded?.sequence();
-      const sequence = model.target.sequence(this.placement.capacity);
-      return hostDesk(model, sequence, () => {
-        const cost = new CostModel(measuredCosts(model.verifyCosts, loaded?.costs ?? []));
-        return new Strategy({ method, cost, sizes, head });
-      });
-    } catch (error) {
-      this.placement.leave(model);
-      throw error;
     }
+  }
+
+  private async deskAt(model: PlacedModel): Promise<Desk> {
+    const { method, sizes, head: kind } = this.options;
+    if (model.decoding !== undefined) {
+      const ladder = ladderOf(method, kind, sizes);
+      return deviceDesk(model, await model.decoding.open(kind, ladder), ladder.chain);
+    }
+    const loaded = kind === undefined ? undefined : await model.heads.get(kind);
+    const head = loaded?.sequence();
+    const sequence = model.target.sequence(this.placement.capacity);
+    return hostDesk(model, sequence, () => {
+      const cost = new CostModel(measuredCosts(model.verifyCosts, loaded?.costs ?? []));
+      return new Strategy({ method, cost, sizes, head });
+    });
   }
 
   private leaveDesk(): void {

@@ -109,6 +109,19 @@ describe("sequences that share rounds", function () {
     });
   }
 
+  it("can be shared by fewer than were opened, whichever is ready first", async () => {
+    const ladder = ladderOf("jakiro", "jakiro", { ...sizes, nodes: 6 });
+    const opening = [0, 1, 2].map(() => decoding.open("jakiro", ladder));
+    const two = await Promise.all([opening[0]!, opening[2]!]);
+    const requests = two.map((_, i) => request(prompt(12 + i, 50 + i), { maxTokens: 5 }));
+    const results = await Promise.all(requests.map((asked, i) => decodeOnDevice(two[i]!, asked)));
+    assert.deepEqual(
+      results.map(({ tokens }) => tokens),
+      await alone(requests),
+    );
+    for (const sequence of await Promise.all(opening)) sequence.release();
+  });
+
   it("leave the others' texts as they are when one is cancelled", async () => {
     const abort = new AbortController();
     const requests = [0, 1, 2].map((i) => request(prompt(15 + i, 40 + i), { maxTokens: 12 }));

@@ -192,6 +192,26 @@ describe("rungs on the device", function () {
     }
   });
 
+  it("makes the head's keys that a text's last round left out", async () => {
+    const prompt = promptOf(9, 5);
+    const text = (await decodeOnDevice(plain, request(prompt, { maxTokens: 24 }))).tokens;
+    const [, , long, , high] = ladder("jakiro").rungs as [Rung, Rung, Rung, Rung, Rung];
+    const through = await decoding.open("jakiro", ladder("jakiro"));
+    // One round of known text, in which it ends.
+    const known = new Script([long], (emitted) => text.slice(emitted));
+    await decodeOnDevice(through, request(prompt, { maxTokens: long.rows }), undefined, known);
+    const asked = request([...prompt, ...text.slice(0, long.rows)], { maxTokens: 3 });
+    const script = new Script([high]);
+    await decodeOnDevice(through, asked, undefined, script);
+    through.release();
+
+    const anew = await decoding.open("jakiro", ladder("jakiro"));
+    const fresh = new Script([high]);
+    await decodeOnDevice(anew, asked, undefined, fresh);
+    anew.release();
+    assert.deepEqual(script.drafted[0], fresh.drafted[0]);
+  });
+
   it("is chosen from by a strategy that finds known text", async () => {
     const ladder = ladderOf("lookup", undefined, {});
     const sequence = await decoding.open(undefined, ladder);

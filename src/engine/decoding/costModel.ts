@@ -116,6 +116,11 @@ function runningMaximum(values: readonly number[]): number[] {
   return values.map((value) => (largest = Math.max(largest, value)));
 }
 
+/** A time as it counts: a device that was busy with something else, or slept, is no slow one. */
+export function boundedMs(observed: number, expected: number): number {
+  return expected * boundedRatio(observed, expected);
+}
+
 function boundedRatio(observed: number, expected: number): number {
   return Math.min(Math.max(observed / expected, 1 / largestRatio), largestRatio);
 }

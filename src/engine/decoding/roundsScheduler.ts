@@ -17,6 +17,8 @@ export interface SharedRounds<Text, Outcome, Round> {
   submit(round: Round): Promise<void>;
   /** What the oldest round that was not read yet did to the text of each place; undefined where it had ended before. */
   read(): Promise<readonly (Outcome | undefined)[]>;
+  /** Forgets all texts, and the rounds that were not read: something went wrong with them. */
+  abandon(): void;
 }
 
 /** Who says which rounds a text is to have. */
@@ -96,6 +98,7 @@ export class RoundsScheduler<Text, Outcome, Round> {
       for (const member of this.members) member.reject(error);
       this.members.clear();
       this.turns.clear();
+      this.rounds?.abandon();
       this.rounds = undefined;
       this.unread = 0;
       this.tellEnds();

@@ -1,6 +1,6 @@
 import type { AcceptedPath } from "./acceptance.ts";
 import { LevelAcceptance, noiseMargin, type TreePlan, tokensPerMillisecond, treeProbabilities } from "./budget.ts";
-import type { CostModel } from "./costModel.ts";
+import { boundedMs, type CostModel } from "./costModel.ts";
 import { HeadGate } from "./headGate.ts";
 import type { Rung } from "./ladder.ts";
 import type { TokenRows } from "./target.ts";
@@ -72,7 +72,7 @@ export class RungChooser {
     if (milliseconds !== undefined) this.observeCosts(rung, milliseconds, wasIdle);
     if (rung.levels === 0) return;
     const tokens = accepted.tokens.length;
-    this.gate.record(tokens, wasIdle ? expected : (milliseconds ?? expected));
+    this.gate.record(tokens, wasIdle || milliseconds === undefined ? expected : boundedMs(milliseconds, expected));
     this.promised = this.promised * roundDecay + this.modelled(rung);
     this.yielded = this.yielded * roundDecay + tokens - 1;
     for (const [depth, row] of accepted.path.entries()) {

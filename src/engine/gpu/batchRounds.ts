@@ -100,6 +100,12 @@ export class BatchRounds implements SharedRounds<GpuDecodingSequence, SeatedOutc
     return outcomes.map((outcome) => outcome && { ...outcome, rung, times });
   }
 
+  abandon(): void {
+    this.unread.length = 0;
+    for (const place of this.seated.keys()) this.rounds.end(place);
+    this.seated.clear();
+  }
+
   release(): void {
     this.rounds.release();
   }

@@ -43,10 +43,11 @@ export class GpuBatch {
 
   /** Makes rounds for one sequence more. Rejects with JakiroError where its tree finds no room. */
   async enter(): Promise<void> {
-    const width = widthFor(++this.entered);
+    const widest = widthFor(++this.entered);
     try {
-      // A sequence may be left alone by the others at any time.
-      await Promise.all([this.make(1), this.make(width)]);
+      // As many as have entered need not decode at the same time, and one may be left alone at any time.
+      const widths = Array.from({ length: 1 + Math.log2(widest) }, (_, i) => 2 ** i);
+      await Promise.all(widths.map((width) => this.make(width)));
     } catch (error) {
       this.entered--;
       throw error;

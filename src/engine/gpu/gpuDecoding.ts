@@ -1,13 +1,16 @@
 import type { DeviceDecoding } from "../decoding/deviceDecoder.ts";
 import type { Ladder } from "../decoding/ladder.ts";
+import { DeviceLostError } from "../decoding/target.ts";
+import { JakiroError } from "../errors.ts";
 import type { HeadFile } from "../model/headFile.ts";
 import type { HeadKind } from "../model/headKinds.ts";
 import { deepestTree } from "./batchShapes.ts";
 import { copySlots } from "./copySlots.ts";
+import { firstLine } from "./dawn.ts";
 import { mostRows } from "./forwardBuffers.ts";
 import { GpuBatch } from "./gpuBatch.ts";
 import { GpuDecodingSequence } from "./gpuDecodingSequence.ts";
-import { featureWords, GpuHead } from "./gpuHead.ts";
+import { featureWords, GpuHead, type GpuHeadOptions } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
 import { PromptReader } from "./promptReader.ts";
 import { headScratchSlots, mostBranching } from "./roundLayout.ts";
@@ -43,8 +46,15 @@ export class GpuDecoding implements DeviceDecoding {
     private readonly mostForks = 0,
   ) {}
 
+  /**
+   * Rejects with JakiroError for what the user chose wrongly, a head that is missing or damaged included, and with DeviceLostError
+   * where the device fails: it may have too little memory for a head, or a driver that does not compile a kernel.
+   */
   open(kind: HeadKind | undefined, ladder: Ladder): Promise<GpuDecodingSequence> {
-    return this.openSequence(kind, ladder);
+    return this.openSequence(kind, ladder).catch((error: unknown) => {
+      if (error instanceof JakiroError || error instanceof DeviceLostError) throw error;
+      throw new DeviceLostError(firstLine(error), { cause: error });
+    });
   }
 
   async release(): Promise<void> {
@@ -183,6 +193,15 @@ export class GpuDecoding implements DeviceDecoding {
     });
   }
 
+  /** A head that this device cannot take may fit on another. */
+  private async loadHead(file: HeadFile, options: GpuHeadOptions): Promise<GpuHead> {
+    try {
+      return await GpuHead.load(this.target.surroundings, file, this.featureSmoothing, options);
+    } catch (error) {
+      throw new DeviceLostError(firstLine(error), { cause: error });
+    }
+  }
+
   private draftingWith(kind: HeadKind | undefined): Promise<Drafting> {
     const known = this.drafting.get(kind);
     if (known !== undefined) return known;
@@ -198,10 +217,8 @@ export class GpuDecoding implements DeviceDecoding {
     const widest = { sequences: 1, rows: 1, branching: mostBranching, levels: deepestTree, branches: 1 } as const;
     const regionSlots = capacity + headScratchSlots(widest);
     const options = { regionSlots, sequences, outputs: mostRows };
-    const head =
-      kind === undefined
-        ? undefined
-        : await GpuHead.load(target.surroundings, await this.openHead(kind), this.featureSmoothing, options);
+    const file = kind === undefined ? undefined : await this.openHead(kind);
+    const head = file && (await this.loadHead(file, options));
     const freeRegions = Array.from({ length: sequences }, (_, i) => i * regionSlots).reverse();
     return { head, freeRegions, reader: new PromptReader(target, head), batches: new Map() };
   }

@@ -34,8 +34,8 @@ export interface SequenceParts {
 export class GpuDecodingSequence implements DeviceSequence {
   private readonly calibration = new Calibration();
   private text: { readonly request: DecodeRequest; root: number; tokensLeft: number } | undefined;
-  /** Committed tokens whose keys the next round's first forward of the head is to make. */
-  private withoutHeadKeys = 0;
+  /** Committed tokens up to which the head has keys: those of a round's tokens are made by the first forward of the next. */
+  private headKeys = 0;
 
   constructor(private readonly parts: SequenceParts) {}
 
@@ -76,21 +76,23 @@ export class GpuDecodingSequence implements DeviceSequence {
 
   trim(length: number): void {
     this.parts.host.trim(length);
+    this.headKeys = Math.min(this.headKeys, length);
   }
 
+  /** The head's key of a token says which token follows; those of a text's last round were never made. */
   reusable(kept: number): number {
-    return this.parts.reader.head === undefined ? kept : Math.max(0, kept - 1);
+    return this.parts.reader.head === undefined ? kept : Math.max(0, Math.min(kept - 1, this.headKeys));
   }
 
   async extend(tokens: readonly number[], next: number): Promise<void> {
     const { reader, feature, host } = this.parts;
     await reader.read(this.regions, this.tokens.length, [...tokens, next], feature);
     host.adopt(tokens);
+    this.headKeys = this.tokens.length;
   }
 
   decode({ root, request, tokenLimit, source, take }: DeviceText): Promise<void> {
     this.text = { request, root, tokensLeft: tokenLimit };
-    this.withoutHeadKeys = 0;
     const { signal, turn } = request;
     const settle = (outcome: SeatedOutcome) => take(this.settle(outcome));
     return this.parts.scheduler.decode({ text: this, source, signal, turn, take: settle });
@@ -106,10 +108,9 @@ export class GpuDecodingSequence implements DeviceSequence {
     const { reader, feature } = this.parts;
     const { request, root, tokensLeft: tokenLimit } = this.text!;
     const { sampling, endTokens } = request;
-    if (reader.head !== undefined && this.withoutHeadKeys > 0) {
-      const first = this.tokens.length - this.withoutHeadKeys;
-      await reader.read(this.regions, first, [...this.tokens.slice(first), root], feature);
-      this.withoutHeadKeys = 0;
+    if (reader.head !== undefined && this.headKeys < this.tokens.length) {
+      await reader.read(this.regions, this.headKeys, [...this.tokens.slice(this.headKeys), root], feature);
+      this.headKeys = this.tokens.length;
     }
     const { capacity, regions } = this;
     const { length } = this.tokens;
@@ -127,6 +128,7 @@ export class GpuDecodingSequence implements DeviceSequence {
   /** Counts tokens as committed whose keys were copied from elsewhere. */
   adopt(tokens: readonly number[]): void {
     this.parts.host.adopt(tokens);
+    this.headKeys = this.tokens.length;
   }
 
   reset(): void {
@@ -141,10 +143,10 @@ export class GpuDecodingSequence implements DeviceSequence {
   private settle(outcome: SeatedOutcome): DeviceRound {
     const { rows, accepted, claims, finishReason, rung, times } = outcome;
     const text = this.text!;
+    this.headKeys = this.tokens.length;
     this.parts.host.adopt([text.root, ...accepted.tokens.slice(0, -1)]);
     text.root = accepted.tokens.at(-1)!;
     text.tokensLeft -= accepted.tokens.length;
-    this.withoutHeadKeys = accepted.tokens.length;
     if (rung.levels > 0) this.calibration.settleClaims(rows, accepted, claims);
     return {
       rows,

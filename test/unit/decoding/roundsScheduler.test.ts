@@ -83,6 +83,11 @@ class FakeRounds implements SharedRounds<CountedText, number, string> {
     this.device.read++;
     return this.unread.shift()!;
   }
+
+  abandon(): void {
+    this.unread.length = 0;
+    this.seats.fill(undefined);
+  }
 }
 
 /** Names the rounds that it proposes, and waits before each third one until it has heard of the others. */
@@ -255,6 +260,14 @@ describe("RoundsScheduler", () => {
     };
     const all = [new CountedText("d", 9), new CountedText("e", 9)].map((text) => decode(text));
     for (const text of all) await assert.rejects(text, lost);
+
+    device.beforeRead = tick;
+    const next = [new CountedText("f", 6), new CountedText("g", 4)];
+    await Promise.all(next.map((text) => decode(text)));
+    assert.deepEqual(
+      next.map(({ heard }) => heard),
+      [counted(6), counted(4)],
+    );
   });
 
   it("shares one turn among all texts, and lets what else waits in between", async () => {
