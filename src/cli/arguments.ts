@@ -77,8 +77,12 @@ const treeOptions = {
     min: 2,
     max: 256,
   }),
-  depth: number("D", "draft tree depth; chosen by measurement if not given", { integer: true, min: 1, max: 16 }),
-  branching: number("K", "children per draft node; chosen by measurement if not given", {
+  depth: number("D", "draft tree depth; chosen by measurement, or for --nodes, if not given", {
+    integer: true,
+    min: 1,
+    max: 16,
+  }),
+  branching: number("K", "children per draft node; chosen for the tree's size if not given", {
     integer: true,
     min: 1,
     max: 16,

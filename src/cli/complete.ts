@@ -1,4 +1,4 @@
-import { type CompletionResult, completeDocument } from "../engine/complete.ts";
+import { type CompletionResult, completeDocument, patientSuffixTokens } from "../engine/complete.ts";
 import { noteText } from "../engine/completion/notes.ts";
 import { acceptanceByDepth, tau, tokensPerSecond } from "../engine/decoding/statistics.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -20,6 +20,7 @@ export async function runComplete(options: CompleteOptions, context: CommandCont
   const result = await completeDocument(engine, session, {
     prefix: document.slice(0, offset),
     suffix: document.slice(offset),
+    suffixTokens: patientSuffixTokens,
     path: shownPath(file),
     languageId: options.language ?? languageOf(file),
     maxTokens,

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { completeDocument } from "../engine/complete.ts";
+import { completeDocument, patientSuffixTokens } from "../engine/complete.ts";
 import type { Method } from "../engine/decoding/method.ts";
 import { greedy } from "../engine/decoding/sampling.ts";
 import { acceptanceByDepth, tau, tokensPerSecond } from "../engine/decoding/statistics.ts";
@@ -40,11 +40,8 @@ async function demo(context: CommandContext): Promise<void> {
   const drafting = await engine.session(method);
   const seconds = (engine.loadMs / 1000).toFixed(1);
   print(`${engine.modelName} on the ${engine.device.toUpperCase()}, loaded in ${seconds} s; method ${method}\n`);
-  // The engine goes on measuring; both ways of a pair are to have the same prompt.
-  const { suffixTokens } = engine;
   for (const [index, file] of files.entries()) {
-    const found = exampleIn(file, await readFile(join(packageRoot(), "examples", file), "utf8"));
-    const example = { ...found, suffixTokens };
+    const example = exampleIn(file, await readFile(join(packageRoot(), "examples", file), "utf8"));
     if (index === 0) for (const session of [plain, drafting]) await run(engine, session, example, signal);
     const runs: { plain: Run; drafted: Run }[] = [];
     for (let repetition = 0; repetition < repetitions; repetition++) {
@@ -58,15 +55,11 @@ async function demo(context: CommandContext): Promise<void> {
 }
 
 /** One completion from nothing: no run helps the next one. */
-async function run(
-  engine: Engine,
-  session: DecodingSession,
-  example: Example & { readonly suffixTokens: number },
-  signal: AbortSignal,
-): Promise<Run> {
+async function run(engine: Engine, session: DecodingSession, example: Example, signal: AbortSignal): Promise<Run> {
   session.reset();
   const { text, statistics } = await completeDocument(engine, session, {
     ...example,
+    suffixTokens: patientSuffixTokens,
     maxTokens,
     sampling: greedy,
     signal,

@@ -12,11 +12,21 @@ export async function runDoctor(options: DoctorOptions, context: CommandContext)
   const subject = installed.find(({ name }) => name === defaultModelName) ?? installed[0];
   // An earlier process may have found no GPU, which is what a user asks about who has just installed a driver.
   if (options.device !== "cpu") await freshAdapters().catch(() => undefined);
-  const engine = subject === undefined ? undefined : await loadWhereAsked(subject.name, options, context);
+  let failure: unknown;
+  const engine =
+    subject === undefined
+      ? undefined
+      : await loadWhereAsked(subject.name, options, context).catch((error: unknown) => {
+          // What runs here is worth knowing most where the model does not.
+          failure = error;
+          return undefined;
+        });
+  context.signal.throwIfAborted();
   const diagnosis = await diagnose(engine, options, options.profile);
   context.signal.throwIfAborted();
-  if (options.profile && diagnosis.profiles.length === 0) context.note(whyUnprofiled(engine));
+  if (options.profile && diagnosis.profiles.length === 0 && failure === undefined) context.note(whyUnprofiled(engine));
   context.print(options.json ? `${JSON.stringify(diagnosis, null, 2)}\n` : doctorText(diagnosis));
+  if (failure !== undefined) throw failure;
 }
 
 /** The model where it would run: what another device costs is told where that one is asked for. */

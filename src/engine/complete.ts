@@ -27,6 +27,12 @@ export interface DocumentRequest {
   readonly suffixTokens?: number;
 }
 
+/**
+ * `suffixTokens` of requests that nobody waits for from key to key. The engine's own budget follows from what was measured, and
+ * such a request is to have the same prompt, hence the same text, whenever it is asked.
+ */
+export const patientSuffixTokens = 256;
+
 /** How decoding shares a device with others. */
 export type SharedDecoding = Pick<DecodeRequest, "signal" | "turn" | "prefillRows" | "onRound" | "watched">;
 

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import calibrationText from "../../models/calibration.txt";
 import { chooseTemplate, type FimTemplate } from "./completion/fimTemplates.ts";
 import { decodingThreads } from "./cpu/cores.ts";
@@ -12,12 +12,14 @@ import type { Method } from "./decoding/method.ts";
 import type { TreeSizes } from "./decoding/strategy.ts";
 import type { TargetSequence } from "./decoding/target.ts";
 import { DecodingSession } from "./decodingSession.ts";
+import { JakiroError } from "./errors.ts";
 import type { ForwardProfile } from "./gpu/profile.ts";
 import { findHeads } from "./heads.ts";
 import { type GpuAccess, loadersOf } from "./loaders.ts";
 import { catalogue, packageRoot } from "./model/catalogue.ts";
 import type { Checkpoint } from "./model/checkpoint.ts";
 import { type HeadKind, headKinds } from "./model/headKinds.ts";
+import { modelPath } from "./model/installed.ts";
 import { loadTokenizer, openCheckpoint } from "./model/open.ts";
 import { cacheDirectory } from "./model/paths.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
@@ -93,8 +95,15 @@ export class Engine {
     const { onNote = () => undefined, onMove, signal, now } = options;
     const { threads = decodingThreads(), capacity = defaultCapacity, sessions = defaultSessions, forks = 0 } = options;
     const tokenizer = loadTokenizer(options.path);
+    if (tokenizer.vocabulary > checkpoint.config.vocabulary) {
+      throw new JakiroError(
+        "model",
+        `${options.path} has ${tokenizer.vocabulary} vocabulary entries but embeddings for ${checkpoint.config.vocabulary}; fetch or convert it again.`,
+      );
+    }
     const hash = await checkpoint.contentHash();
     const known = catalogue.find((model) => model.sha256 === hash);
+    if (known === undefined) refuseDamaged(options.path);
     const modelName = known?.name ?? options.path;
     const folders = findHeads(options.head, known, checkpoint);
     const smoothing = known === undefined ? undefined : join(packageRoot(), known.heads, "smoothing.safetensors");
@@ -231,4 +240,13 @@ async function pack(
   });
   signal?.throwIfAborted();
   return packed;
+}
+
+/** A file in the place of a catalogue model that is another one would run without its head, and nobody would know why. */
+function refuseDamaged(path: string): void {
+  const expected = catalogue.find((model) => resolve(modelPath(model)) === resolve(path));
+  if (expected === undefined) return;
+  const { name } = expected;
+  const sentence = `${path} is not ${name} as it was published: it is damaged, or another program has changed it`;
+  throw new JakiroError("model", `${sentence}; remove it (jakiro models remove ${name}) and get it again.`);
 }

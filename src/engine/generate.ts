@@ -1,4 +1,10 @@
-import { type CompletionRequest, type CompletionResult, completeDocument, promptRoom } from "./complete.ts";
+import {
+  type CompletionRequest,
+  type CompletionResult,
+  completeDocument,
+  patientSuffixTokens,
+  promptRoom,
+} from "./complete.ts";
 import { AnswerText } from "./completion/answerText.ts";
 import { fitIndentation } from "./completion/fitIndentation.ts";
 import { type CodePlace, insertionAt } from "./completion/insertion.ts";
@@ -100,6 +106,7 @@ async function continueComment(engine: Model, session: Session, request: Generat
     ...request,
     prefix,
     suffix,
+    suffixTokens: patientSuffixTokens,
     ...(onText === undefined ? {} : { onText: (text) => onText(inserted(text)) }),
   });
   const notes: readonly Note[] = ["noChat", ...result.notes];

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MethodReport } from "../../src/cli/benchReport.ts";
+import { catalogue } from "../../src/engine/model/catalogue.ts";
 import { openCheckpoint } from "../../src/engine/model/open.ts";
 import { type CliResult, jakiro, scratchFolder } from "./cliRun.ts";
 import { writeRandomHead } from "./randomHead.ts";
@@ -307,6 +308,16 @@ describe("jakiro with a tiny model", function () {
     const diagnosis = JSON.parse((await run([...doctor, "--json"])).stdout);
     assert.deepEqual([diagnosis.costs, diagnosis.settings, diagnosis.device], [[], null, "cpu"]);
     assert.equal(diagnosis.models[0].state, "absent");
+    // A file of the right size that is no such model: what runs here is told all the same.
+    const models = join(scratch.path, "damaged");
+    mkdirSync(models);
+    const { file, bytes, name } = catalogue[0]!;
+    copyFileSync(tinyPath("tiny-qwen2"), join(models, file));
+    truncateSync(join(models, file), bytes);
+    const damaged = await jakiro(doctor, { env: { ...env, JAKIRO_MODELS_DIR: models } });
+    assert.equal(damaged.code, 4);
+    assert.match(damaged.stdout, /processor +\S/);
+    assert.match(damaged.stderr, new RegExp(`is not ${name} as it was published`));
     const profiled = await run([...doctor, "--profile"]);
     assert.equal(profiled.code, 0);
     assert.match(profiled.stderr, /Nothing was profiled: no model is installed\./);

@@ -1,11 +1,23 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Method } from "../../src/engine/decoding/method.ts";
 import { greedy } from "../../src/engine/decoding/sampling.ts";
 import { Engine, type EngineOptions } from "../../src/engine/engine.ts";
 import { JakiroError } from "../../src/engine/errors.ts";
+import { catalogue } from "../../src/engine/model/catalogue.ts";
+import { modelPath } from "../../src/engine/model/installed.ts";
 import { openCheckpoint } from "../../src/engine/model/open.ts";
 import { safetensorsBytes, tensorsOf } from "../unit/model/safetensorsBytes.ts";
 import { writeRandomHead } from "./randomHead.ts";
@@ -70,6 +82,65 @@ describe("Engine", () => {
     const second = await load({ progress: () => assert.fail("prepared again") });
     assert.deepEqual(second.headKinds, []);
     assert.deepEqual((await (await second.session("plain")).decode(request)).tokens, texts[0]);
+  });
+
+  it("prepares a model again whose packed files were damaged", async () => {
+    const packed = join(folder, "cache", "packed");
+    await load();
+    const [directory] = readdirSync(packed).filter((name) => existsSync(join(packed, name, "pack.json")));
+    for (const damage of [
+      (path: string) => writeFileSync(join(path, "pack.json"), '{"format": '),
+      (path: string) => truncateSync(join(path, "body.bin"), 5000),
+      (path: string) => rmSync(join(path, "lm_head.bin")),
+    ]) {
+      damage(join(packed, directory!));
+      let prepared = 0;
+      const engine = await load({ progress: () => prepared++ });
+      assert.ok(prepared > 0);
+      assert.equal((await (await engine.session("plain")).decode(request)).tokens.length, 12);
+    }
+  });
+
+  it("prepares a model folder again whose configuration was changed", async () => {
+    const model = join(folder, "model");
+    cpSync(tinyPath("tiny-qwen2").replace(/\.gguf$/, ""), model, { recursive: true });
+    const text = readFileSync(join(model, "config.json"), "utf8");
+    const tokens = async () => {
+      let prepared = 0;
+      const engine = await load({ path: model, progress: () => prepared++ });
+      return { tokens: (await (await engine.session("plain")).decode(request)).tokens, prepared: prepared > 0 };
+    };
+    const first = await tokens();
+    assert.equal((await tokens()).prepared, false);
+    writeFileSync(join(model, "config.json"), text.replace(/"rms_norm_eps": [^,]+/, '"rms_norm_eps": 0.9'));
+    const changed = await tokens();
+    assert.equal(changed.prepared, true);
+    assert.notDeepEqual(changed.tokens, first.tokens);
+  });
+
+  it("refuses a file that lies in a catalogue model's place and is another one", async () => {
+    const models = process.env["JAKIRO_MODELS_DIR"];
+    process.env["JAKIRO_MODELS_DIR"] = join(folder, "models");
+    try {
+      const path = modelPath(catalogue[0]!);
+      mkdirSync(join(folder, "models"));
+      cpSync(tinyPath("tiny-qwen2"), path);
+      const message = new RegExp(`is not ${catalogue[0]!.name} as it was published.+jakiro models remove`);
+      await assert.rejects(load({ path }), refusal("model", message));
+    } finally {
+      if (models === undefined) delete process.env["JAKIRO_MODELS_DIR"];
+      else process.env["JAKIRO_MODELS_DIR"] = models;
+    }
+  });
+
+  it("refuses a tokenizer with more entries than the model has embeddings", async () => {
+    const model = join(folder, "wordy");
+    cpSync(tinyPath("tiny-qwen2").replace(/\.gguf$/, ""), model, { recursive: true });
+    const path = join(model, "tokenizer.json");
+    const json = JSON.parse(readFileSync(path, "utf8")) as { model: { vocab: Record<string, number> } };
+    json.model.vocab["surplus"] = 288;
+    writeFileSync(path, JSON.stringify(json));
+    await assert.rejects(load({ path: model }), refusal("model", /289 vocabulary entries but embeddings for 288/));
   });
 
   it("forgets everything on reset", async () => {
@@ -144,6 +215,16 @@ describe("Engine", () => {
         /another model: its hidden size is 128 and the model's is 64/,
       ],
       ["another vocabulary", { replace: { d2t: integers(1, 288) } }, /another model: it drafts token 288 .+ has 288/],
+      [
+        "a target with another vocabulary",
+        { config: { target_vocabulary: 287 } },
+        /another model: its target has a vocabulary of 287 and the model's has 288/,
+      ],
+      [
+        "fewer bytes than its shape has",
+        { replace: { "fc.bias": { ...floats(64), data: new Uint8Array(252) } } },
+        /"fc\.bias" is 64 in 252 bytes, which do not go together/,
+      ],
       ["an empty draft vocabulary", { replace: { d2t: integers() } }, /"d2t"/],
       ["another head size", { config: { heads: 2, kv_heads: 1, head_dim: 32 } }, /another model: .+ 32 .+ 16/],
       ["another rotary base", { config: { rope_base: 500_000 } }, /another model: .+500000/],

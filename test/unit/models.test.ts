@@ -43,6 +43,10 @@ describe("local copies", () => {
   const ollama = join("blobs", `sha256-${model.sha256}`);
   const places: { at: string; env?: string; value?: string; place: string }[] = [
     { at: join(".cache", "huggingface", "hub", hub), place: "the Hugging Face cache" },
+    {
+      at: join(".cache", "huggingface", "hub", "models--someone--fork", "snapshots", "0a1b", "named.gguf"),
+      place: "the Hugging Face cache",
+    },
     { at: join("elsewhere", "hub", hub), env: "HF_HOME", value: "elsewhere", place: "the Hugging Face cache" },
     { at: join("elsewhere", hub), env: "HF_HUB_CACHE", value: "elsewhere", place: "the Hugging Face cache" },
     {

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .head import DraftHead, HeadConfig
 
+FILES = ("model.safetensors", "config.json")
 SCALE_SUFFIX = ".scale"
 FLOAT_ONLY = ("layers.0.mlp_moe.gate.weight",)
 
@@ -44,7 +45,7 @@ def save_head(folder: Path, head: DraftHead, d2t: Tensor, int8: bool, facts: dic
         **facts,
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    return sum((folder / name).stat().st_size for name in ("model.safetensors", "config.json"))
+    return sum((folder / name).stat().st_size for name in FILES)
 
 
 def load_exported(folder: Path) -> tuple[DraftHead, Tensor]:

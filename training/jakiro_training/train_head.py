@@ -160,7 +160,11 @@ class Trainer:
         self.dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(args.precision) or faster_precision(
             args.device, config.hidden
         )
-        self.target = {"name": model.config.name, "sha256": model.sha256}
+        self.target = {
+            "name": model.config.name,
+            "sha256": model.sha256,
+            "vocabulary": model.config.vocabulary,
+        }
         self.embedding = torch.from_numpy(model.embedding_rows(dtype=np.float16)).to(self.device)
         self.lm_head = torch.from_numpy(model.lm_head_rows(self.d2t)).to(self.device, self.dtype)
         self.t2d = torch.full((model.config.vocabulary,), -1)
@@ -184,7 +188,9 @@ class Trainer:
             args.noise,
         )
         self.generator = torch.Generator().manual_seed(seed + self.step * self.peers.size)
-        self.feature_scale = torch.ones(config.hidden, device=self.device)
+        # A checkpoint without one is from a run without a feature loss, to which all channels are alike.
+        known_scale = (resumed or {}).get("feature_scale", torch.ones(config.hidden))
+        self.feature_scale = known_scale.to(self.device)
         parameters = sum(p.numel() for p in self.head.parameters())
         print(
             f"{config.kind} head, {parameters / 1e6:.2f} M parameters, "
@@ -300,6 +306,7 @@ class Trainer:
                 "curve": self.curve,
                 "passes": self.stream.passes,
                 "d2t": torch.from_numpy(self.d2t),
+                "feature_scale": self.feature_scale.cpu(),
                 "target": self.target,
                 "options": options,
             },

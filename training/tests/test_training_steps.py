@@ -87,6 +87,15 @@ def test_same_seed_same_head(toy_data, tmp_path):
     assert torch.equal(heads[0], heads[1]) and not torch.equal(heads[0], heads[2])
 
 
+def test_resuming_keeps_the_scale_of_the_feature_loss(toy_data, tmp_path):
+    out = ("--out", str(tmp_path / "run"), "--feature-weight", "0.1")
+    train(toy_data, *out, "--steps", "2")
+    scale = load_checkpoint(tmp_path / "run" / "latest.pt")["feature_scale"]
+    assert not torch.equal(scale, torch.ones_like(scale))
+    train(toy_data, *out, "--steps", "4")
+    assert torch.equal(load_checkpoint(tmp_path / "run" / "latest.pt")["feature_scale"], scale)
+
+
 def test_export_and_read_back(toy_data, tmp_path):
     train(toy_data, "--out", str(tmp_path / "run"), "--steps", "3", "--experts", "3", "--precision", "bfloat16")
     out = tmp_path / "heads" / "jakiro"
@@ -104,6 +113,7 @@ def test_export_and_read_back(toy_data, tmp_path):
     )
     config = json.loads((out / "config.json").read_text())
     assert (config["kind"], config["experts"], config["branches"], config["draft_vocabulary"]) == ("jakiro", 3, 1, 96)
+    assert config["target_vocabulary"] == 288
     assert (
         config["smoothing_sha256"] == "f" * 64 and len(config["target_sha256"]) == 64 and config["tokens_trained"] > 0
     )
@@ -123,6 +133,7 @@ def test_export_refuses_heads_too_large_together(toy_data, tmp_path):
         command_line.main(
             ["export", "--checkpoint", str(tmp_path / "run" / "latest.pt"), "--out", str(tmp_path / "heads" / "jakiro")]
         )
+    assert not list((tmp_path / "heads" / "jakiro").iterdir())
 
 
 def test_quantized_rows_use_the_whole_range():

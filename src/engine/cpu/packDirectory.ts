@@ -1,5 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { JakiroError } from "../errors.ts";
 
@@ -7,7 +17,7 @@ import { JakiroError } from "../errors.ts";
 const abandonedAfterMs = 3_600_000;
 
 /**
- * Fills a folder that appears under its name only when complete; does nothing where it exists. Two processes may do so at the
+ * Fills a folder that appears under its name only when complete and on the disk; does nothing where it exists. Two processes may do so at the
  * same time: the first to finish wins and the other's work is dropped. Throws JakiroError("io") where the disk is full or
  * the folder cannot be written, and leaves nothing behind.
  */
@@ -18,11 +28,24 @@ export async function writeOnce(directory: string, fill: (draft: string) => Prom
     mkdirSync(draft, { recursive: true });
     removeAbandonedDrafts(directory);
     await fill(draft);
+    settle(draft);
     publish(draft, directory);
   } catch (error) {
     throw explained(error, dirname(directory));
   } finally {
     if (existsSync(draft)) rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+/** A name may survive a loss of power that the bytes behind it do not. */
+function settle(draft: string): void {
+  for (const name of readdirSync(draft)) {
+    const descriptor = openSync(join(draft, name), "r+");
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
   }
 }
 

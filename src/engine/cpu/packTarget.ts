@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { JakiroError } from "../errors.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
 import { Calibration } from "./calibrate.ts";
 import type { PackedVector } from "./decoderLayer.ts";
 import { packLayer, readLayer, readVector } from "./layerWeights.ts";
 import type { PackedMatrix } from "./linear.ts";
+import type { ExternalData } from "./onnxWriter.ts";
 import { writeOnce } from "./packDirectory.ts";
 import { isQuantized, MatrixPacker, type WeightFormat } from "./packMatrix.ts";
 import { columnMaxima, divisors, type LayerSmoothing, layerSmoothing, type Smoothing } from "./smoothing.ts";
@@ -67,11 +69,15 @@ export async function packTarget(request: PackRequest): Promise<PackedTarget> {
   const source = await checkpoint.contentHash();
   const given = request.smoothing === undefined ? "own" : hashOf(encodeSmoothing(request.smoothing)).slice(0, 8);
   const directory = join(request.root, `${source.slice(0, 16)}-${format}-${given}-v${packVersion}`);
+  if (existsSync(directory) && readPack(directory) === undefined) rmSync(directory, { recursive: true, force: true });
   await writeOnce(directory, async (draft) => {
     const description: PackDescription = { format, source, ...(await writePack(request, draft)) };
     writeFileSync(join(draft, "pack.json"), JSON.stringify(description));
   });
-  const packed = JSON.parse(readFileSync(join(directory, "pack.json"), "utf8")) as PackDescription;
+  const packed = readPack(directory);
+  if (packed === undefined) {
+    throw new JakiroError("io", `The packed model in ${directory} cannot be read; remove that folder and try again.`);
+  }
   return {
     directory,
     format,
@@ -81,6 +87,24 @@ export async function packTarget(request: PackRequest): Promise<PackedTarget> {
     weights: packed.weights,
     smoothingHash: packed.smoothingHash,
   };
+}
+
+/** What a pack holds; undefined where its description cannot be read, or its files are shorter than it says. */
+function readPack(directory: string): PackDescription | undefined {
+  try {
+    const packed = JSON.parse(readFileSync(join(directory, "pack.json"), "utf8")) as PackDescription;
+    const isThere = ({ location, offset, length }: ExternalData) =>
+      statSync(join(directory, location)).size >= offset + length;
+    return externalData(packed.weights).every(isThere) ? packed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Every place in a data file that a description names. */
+function externalData(value: unknown): readonly ExternalData[] {
+  if (typeof value !== "object" || value === null) return [];
+  return "location" in value ? [value as ExternalData] : Object.values(value).flatMap(externalData);
 }
 
 /** Divisors that bring features to one size, [hidden]; undefined where the pack has none (float32 and float16). */

@@ -22,6 +22,8 @@ export interface HeadConfig {
   /** SHA-256 of the target's weights and of the smoothing under which its features were made, where the card names them. */
   readonly targetHash?: string;
   readonly smoothingHash?: string;
+  /** Tokens of the target's vocabulary, where the card says so. */
+  readonly targetVocabulary?: number;
 }
 
 export interface HeadMatrix {
@@ -59,6 +61,10 @@ export class HeadFile {
       if (Math.fround(own) !== Math.fround(expected))
         throw unfit(path, `its ${what} is ${own} and the model's is ${expected}`);
     }
+    const { targetVocabulary = target.vocabulary } = config;
+    if (targetVocabulary !== target.vocabulary) {
+      throw unfit(path, `its target has a vocabulary of ${targetVocabulary} and the model's has ${target.vocabulary}`);
+    }
     const weightsPath = join(path, "model.safetensors");
     const file = WeightFile.open(weightsPath);
     let bytes: Buffer;
@@ -74,6 +80,7 @@ export class HeadFile {
     const draftToTarget = integersOf(weightsPath, "d2t", tensors, bytes);
     if (draftToTarget.length === 0) throw malformed(path, `its draft vocabulary "d2t" is empty`);
     checkShapes(path, config, tensors);
+    checkExtents(path, tensors);
     const outside = draftToTarget.find((token) => token < 0 || token >= target.vocabulary);
     if (outside !== undefined) {
       throw unfit(path, `it drafts token ${outside} and the model's vocabulary has ${target.vocabulary}`);
@@ -126,6 +133,17 @@ function checkShapes(path: string, config: HeadConfig, tensors: ReadonlyMap<stri
     if (tensor.shape.join() !== expected.join()) {
       throw malformed(path, `"${name}" is ${tensor.shape.join(" x ")} where ${expected.join(" x ")} is expected`);
     }
+  }
+}
+
+const bytesOf: Readonly<Record<string, number>> = { F32: 4, I32: 4, I8: 1 };
+
+/** Of the types that heads have; others are refused where they are read. */
+function checkExtents(path: string, tensors: ReadonlyMap<string, SafetensorsTensor>): void {
+  for (const { name, dtype, shape, bytes } of tensors.values()) {
+    const wanted = shape.reduce((product, size) => product * size, bytesOf[dtype] ?? Number.NaN);
+    if (wanted !== bytes && !Number.isNaN(wanted))
+      throw malformed(path, `"${name}" is ${shape.join(" x ")} in ${bytes} bytes, which do not go together`);
   }
 }
 
@@ -186,6 +204,7 @@ function readConfig(path: string): HeadConfig {
     intermediate: count("intermediate"),
     ...(targetHash === undefined ? {} : { targetHash }),
     ...(smoothingHash === undefined ? {} : { smoothingHash }),
+    ...(json["target_vocabulary"] === undefined ? {} : { targetVocabulary: count("target_vocabulary") }),
   };
 }
 

@@ -139,11 +139,15 @@ export async function* copiesOfSize(
   }
 }
 
-/** Hugging Face names a large file's blob by its SHA-256, in whichever repository it came from. */
+/**
+ * Hugging Face names a large file's blob by its SHA-256, in whichever repository it came from; where the system has no links for
+ * everybody, as Windows, the file itself lies in the snapshot.
+ */
 async function* hubBlobs(folder: string, { sha256 }: ExpectedContent): AsyncGenerator<string> {
   for (const repository of await readdir(folder).catch(() => [])) {
     if (repository.startsWith("models--")) yield join(folder, repository, "blobs", sha256);
   }
+  for await (const { path } of hubSnapshots(folder)) yield path;
 }
 
 /** Snapshots hold links to the blobs under the files' own names. */

@@ -11,7 +11,10 @@ import { readSafetensorsHeader, type SafetensorsTensor } from "./safetensors.ts"
 import type { StoredTensor } from "./storedTensor.ts";
 import { WeightFile } from "./weightFile.ts";
 
-/** Opens a Hugging Face model folder: config.json and one or several safetensors files. Throws JakiroError("model"). */
+/**
+ * Opens a Hugging Face model folder: config.json and one or several safetensors files, which make its content hash together: what the
+ * configuration says is packed with the weights. Throws JakiroError("model").
+ */
 export function openSafetensorsFolder(folder: string): Checkpoint {
   const json = readJsonObject(join(folder, "config.json"));
   if (json === undefined) {
@@ -32,6 +35,7 @@ export function openSafetensorsFolder(folder: string): Checkpoint {
       ignored: /\.rotary_emb\.inv_freq$/,
       store: storedTensor,
     });
+    files.push(WeightFile.open(join(folder, "config.json")));
     return new FileCheckpoint(folder, config, tensors, files);
   } catch (error) {
     for (const file of files) file.close();
