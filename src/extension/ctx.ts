@@ -12,6 +12,7 @@ import { Journal } from "./journal.ts";
 import { MeasuredSpeeds } from "./measuredSpeeds.ts";
 import { meteredEngine } from "./meteredEngine.ts";
 import { Pause } from "./pause.ts";
+import { type TraceSink, tracedEngine } from "./requestTrace.ts";
 import { type ModelSelection, selectModel } from "./selectModel.ts";
 import { offerSetUp } from "./setUp.ts";
 import { StatisticsPanel } from "./statsPanel.ts";
@@ -51,15 +52,38 @@ export class Ctx implements vscode.Disposable {
       log: this.journal,
       l10n,
     });
-    this.engine = meteredEngine(client, this.throughput);
+    const { journal, choices } = this;
+    const sink: TraceSink = {
+      get level() {
+        return choices.trace;
+      },
+      line: (message) => journal.info(message),
+      text: (message) => journal.text(message),
+    };
+    this.engine = tracedEngine(meteredEngine(client, this.throughput), sink);
     this.speeds = new MeasuredSpeeds(context.globalState);
     this.completions = new InlineCompletions(this.engine);
     this.pause = new Pause(this.choices, (reason) => {
       this.completions.isPaused = reason === "battery";
     });
     const log = (line: string) => this.journal.info(line);
+    const load = this.firstLoad();
     this.selection = {
-      settings: this.choices,
+      settings: {
+        get model() {
+          return choices.model;
+        },
+        get folders() {
+          return choices.folders;
+        },
+        addFolder: (path) => choices.addFolder(path),
+        // A model that was chosen before and is only now on the disk changes no setting.
+        choose: async (model) => {
+          await choices.choose(model);
+          await this.configure();
+          load();
+        },
+      },
       downloads: new ModelDownloads({ mirror: () => this.choices.mirror, log, l10n }),
       speeds: this.speeds,
       l10n,
@@ -77,7 +101,6 @@ export class Ctx implements vscode.Disposable {
       l10n,
       setUp: () => this.setUp(),
     };
-    const load = this.firstLoad();
     const { window } = vscode;
     this.subscriptions = [
       this.journal,
@@ -100,7 +123,7 @@ export class Ctx implements vscode.Disposable {
     ];
     this.follow(this.engine.state);
     const configured = this.configure();
-    void configured.then(() => offerSetUp(this.selection, context.globalState));
+    void configured.then((hasModel) => (hasModel ? undefined : offerSetUp(this.selection, context.globalState)));
     void Promise.all([configured, this.pause.checked]).then(load);
     this.startedMs = performance.now() - start;
   }
@@ -124,11 +147,13 @@ export class Ctx implements vscode.Disposable {
     });
   }
 
-  /** Tells the engine what the user chose; a model that is gone is as good as none. */
-  private async configure(): Promise<void> {
+  /** Tells the engine what the user chose, and says whether that is a model: one that is gone is as good as none. */
+  private async configure(): Promise<boolean> {
     const configuration = await this.choices.engineConfiguration(this.journal);
-    void setContext("hasModel", configuration.modelPath !== undefined);
+    const hasModel = configuration.modelPath !== undefined;
+    void setContext("hasModel", hasModel);
     this.engine.configure(configuration);
+    return hasModel;
   }
 
   /** To be called where there may be a document now for which the model is to be loaded. */

@@ -41,8 +41,13 @@ export async function firstRun(
     ? ask(l10n.t("Jakiro needs a code model before it can suggest anything."), others, never)
     : ask(proposal.message, proposal.action, others, never));
   await memory.update(answeredKey, true);
-  if (best !== undefined && answer === proposal?.action) await use(best, true);
+  // Who was told that nothing has to be downloaded is asked again where something has to.
+  if (best !== undefined && answer === proposal?.action) await use(best, isDownload(best));
   else if (answer === others) await selectModel();
+}
+
+function isDownload({ where }: ModelChoice): boolean {
+  return where === "absent" || where === "partial";
 }
 
 function propose(
@@ -52,7 +57,7 @@ function propose(
   l10n: Localizer,
 ): { message: string; action: string } | undefined {
   if (best.model === undefined) return undefined;
-  if (best.where === "installed" || best.where === "copy") {
+  if (!isDownload(best)) {
     const place = best.place ?? l10n.t("Jakiro's cache");
     return {
       message: l10n.t("Jakiro found the code model {0} in {1}; nothing has to be downloaded.", best.name, place),

@@ -26,6 +26,11 @@ export class Journal implements LogSink, vscode.Disposable {
     this.channel.info(this.noted(message));
   }
 
+  /** What holds text of documents: shown to the user, and no part of diagnostics. */
+  text(message: string): void {
+    this.channel.info(message);
+  }
+
   trace(message: string): void {
     this.channel.trace(withoutHomePaths(message));
   }

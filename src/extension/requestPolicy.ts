@@ -51,8 +51,8 @@ export function isEnabledFor(languageId: string, { enabledLanguages }: Settings)
 /** Why the engine is not worth asking. */
 export function refusalByEngine(state: ConnectionState): NoSuggestion | undefined {
   if (state.kind === "noModel") return { stage: "noModel" };
-  if (state.kind === "stopped" || state.kind === "failed") return { stage: "engine", detail: state.message };
-  return undefined;
+  const isGone = state.kind === "stopped" || (state.kind === "failed" && state.serving === undefined);
+  return isGone ? { stage: "engine", detail: state.message } : undefined;
 }
 
 /** While typing, text behind the cursor other than closing characters means that something is being changed there. */

@@ -5,9 +5,8 @@ import type { Memory } from "./measuredSpeeds.ts";
 import { downloadAddress } from "./modelText.ts";
 import { findChoices, type ModelSelection, selectModel, useChoice } from "./selectModel.ts";
 
-/** Offers to set up where no model was chosen yet: once, and in one notification. Later the status item leads there. */
+/** Offers to set up where there is no model: once, and in one notification. Later the status item leads there. */
 export async function offerSetUp(selection: ModelSelection, memory: Memory): Promise<void> {
-  if (selection.settings.model !== "") return;
   await firstRun(
     {
       choices: () => findChoices(selection),

@@ -14,18 +14,29 @@ export interface Chunk {
 const mostChunks = 16;
 const linesPerChunk = 64;
 const leastLines = 3;
+/** Far more than a prompt has room for: lines of data or minified code are no context, and would only be ranked and sent. */
+const mostCharacters = 8192;
 /** Chunks that share more of their lines than this are versions of one another. */
 const duplicateSimilarity = 0.9;
 
-/** The lines around a place in a document; undefined where hardly anything is written. */
+/** The lines around a place in a document, as many as are not too long; undefined where hardly anything is written. */
 export function takeChunk(source: TextSource, uri: string, path: string, line: number): Chunk | undefined {
   const from = Math.max(0, Math.min(line - linesPerChunk / 2, source.lineCount - linesPerChunk));
   const to = Math.min(source.lineCount, from + linesPerChunk);
   const lines: string[] = [];
   for (let index = from; index < to; index++) lines.push(source.lineAt(index));
-  return lines.filter((text) => text.trim() !== "").length < leastLines
-    ? undefined
-    : { uri, path, firstLine: from, lines };
+  let firstLine = from;
+  for (let characters = lengthOf(lines); characters > mostCharacters; ) {
+    const isAbove = line - firstLine >= firstLine + lines.length - 1 - line;
+    const dropped = isAbove ? lines.shift()! : lines.pop()!;
+    if (isAbove) firstLine++;
+    characters -= dropped.length;
+  }
+  return lines.filter((text) => text.trim() !== "").length < leastLines ? undefined : { uri, path, firstLine, lines };
+}
+
+function lengthOf(lines: readonly string[]): number {
+  return lines.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** The pieces of files that the user looked at or changed last, without duplicates. */

@@ -59,6 +59,8 @@ export function statusText(facts: StatusFacts, l10n: Localizer): StatusText {
       };
     }
     case "released": {
+      // No suggestion will load it.
+      if (facts.paused !== undefined) return pausedText(facts.paused, l10n, bold(engine.name));
       const sentence = l10n.t("The memory was released; the next suggestion loads the model again.");
       return {
         ...menu,
@@ -70,17 +72,33 @@ export function statusText(facts: StatusFacts, l10n: Localizer): StatusText {
     case "failed":
     case "stopped": {
       const name = engine.kind === "failed" ? bold(engine.name) : "";
+      const goesOn =
+        engine.kind === "failed" && engine.serving !== undefined
+          ? [l10n.t("{0} goes on making suggestions.", engine.serving)]
+          : [];
       return {
         ...menu,
         severity: "error",
         text: "$(error) Jakiro",
-        tooltip: paragraphs(name, escapeMarkdown(engine.message)),
-        label: l10n.t("Jakiro: error. {0}", engine.message),
+        tooltip: paragraphs(name, escapeMarkdown(engine.message), ...goesOn.map(escapeMarkdown)),
+        label: l10n.t("Jakiro: error. {0}", [engine.message, ...goesOn].join(" ")),
       };
     }
     case "ready":
       return readyText(facts, engine, l10n);
   }
+}
+
+/** @param more of the tooltip, below the reason */
+function pausedText(reason: string, l10n: Localizer, ...more: readonly string[]): StatusText {
+  const sentence = l10n.t("Paused: {0}", reason);
+  return {
+    text: `$(debug-pause) ${l10n.t("Jakiro: paused")}`,
+    tooltip: paragraphs(escapeMarkdown(sentence), ...more),
+    label: l10n.t("Jakiro: {0}", sentence),
+    severity: "normal",
+    command: "jakiro.menu",
+  };
 }
 
 type Ready = Extract<ConnectionState, { kind: "ready" }>;
@@ -94,16 +112,7 @@ function readyText({ paused, figures }: StatusFacts, engine: Ready, l10n: Locali
   const tooltip = (...first: string[]) => paragraphs(...first, ...readyTooltip(engine, figures, l10n));
   const say = (state: string) => l10n.t("Jakiro: {0}", [state, ...(spoken ? [spoken] : [])].join(", "));
 
-  if (paused !== undefined) {
-    const sentence = l10n.t("Paused: {0}", paused);
-    return {
-      text: `$(debug-pause) ${l10n.t("Jakiro: paused")}`,
-      tooltip: tooltip(escapeMarkdown(sentence)),
-      label: l10n.t("Jakiro: {0}", sentence),
-      severity: "normal",
-      command: "jakiro.menu",
-    };
-  }
+  if (paused !== undefined) return pausedText(paused, l10n, ...readyTooltip(engine, figures, l10n));
   if (figures?.slow) {
     const sentence = l10n.t("Suggestions are slow on this machine; a smaller model or shorter suggestions would help.");
     return {

@@ -1,7 +1,8 @@
 import * as vscode from "vscode";
 import { locateModel } from "../engine/model/installed.ts";
-import type { Device, EngineConfiguration } from "../protocol/messages.ts";
+import { type Device, type EngineConfiguration, longestIdleMinutes } from "../protocol/messages.ts";
 import type { LogSink } from "./engineLog.ts";
+import type { TraceLevel } from "./requestTrace.ts";
 import type { ModelSettings } from "./selectModel.ts";
 
 /** Settings that the engine process depends on. All have application scope: no workspace and no remote can set them. */
@@ -27,6 +28,12 @@ export class UserChoices implements ModelSettings {
   /** The Node executable that is to run the engine; undefined for the one inside the extension. */
   get node(): string | undefined {
     return textOf("engine.node") || undefined;
+  }
+
+  /** What the log holds of requests. */
+  get trace(): TraceLevel {
+    const level = textOf("trace");
+    return level === "requests" || level === "text" ? level : "off";
   }
 
   get pausesOnBattery(): boolean {
@@ -55,7 +62,8 @@ export class UserChoices implements ModelSettings {
     const minutes = settings().get<unknown>("engine.idleMinutes");
     return {
       device: deviceOf(settings().get<unknown>("device")),
-      idleMinutes: typeof minutes === "number" && minutes >= 0 ? minutes : defaultIdleMinutes,
+      idleMinutes:
+        typeof minutes === "number" && minutes >= 0 ? Math.min(minutes, longestIdleMinutes) : defaultIdleMinutes,
       ...(modelPath === undefined ? {} : { modelPath }),
       ...(head === "" ? {} : { head }),
       ...(gpuAdapter === "" ? {} : { gpuAdapter }),

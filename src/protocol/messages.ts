@@ -47,6 +47,9 @@ export interface ProveResult {
 
 export type Device = "auto" | "cpu" | "gpu";
 
+/** Most minutes for which an idle engine keeps a model: a week. */
+export const longestIdleMinutes = 7 * 24 * 60;
+
 /** The user's choice, the same for all windows; the engine acts on what differs from the last one it was told. */
 export interface EngineConfiguration {
   /** A GGUF file or a safetensors directory; absent while the user has chosen none. */
@@ -97,7 +100,14 @@ export type EngineState =
   | { readonly kind: "ready"; readonly model: ModelDescription; readonly busy: boolean }
   /** The weights were released; the next request loads them again. */
   | { readonly kind: "released"; readonly name: string }
-  | { readonly kind: "failed"; readonly name: string; readonly message: string };
+  | {
+      /** The model that was chosen could not be loaded. */
+      readonly kind: "failed";
+      readonly name: string;
+      readonly message: string;
+      /** The model that goes on answering, where one does. */
+      readonly serving?: string;
+    };
 
 /** "typed" comes before "generate", "generate" before "prefetch" and "warm": each waits for those before it, even when it has begun. */
 export type Priority = "typed" | "generate" | "prefetch" | "warm";

@@ -130,6 +130,29 @@ describe("an engine whose GPU is lost", function () {
     assert.equal(devices.length, 2);
   });
 
+  for (const [what, fail, reason] of [
+    ["it is gone", (device: GPUDevice) => device.destroy(), /Going on with the processor/],
+    [
+      "its driver compiles no kernel of the head",
+      (device: GPUDevice) => {
+        device.createComputePipelineAsync = async () => {
+          throw new Error("the compiler gave up\nwith details");
+        };
+      },
+      /The GPU Test GPU was lost: the compiler gave up\. Going on with the processor\./i,
+    ],
+  ] as const) {
+    it(`is left for the processor where a session finds, while it opens, that ${what}`, async () => {
+      await load();
+      fail(devices[0]!.device);
+      const session = await engine.session("jakiro", { nodes: 6 });
+      const asked = request(randomTokens(30, vocabulary, 4), { maxTokens: 6 });
+      assert.deepEqual((await session.decode(asked)).tokens, await expected(asked));
+      assert.equal(engine.device, "cpu");
+      assert.match(notes.join("\n"), reason);
+    });
+  }
+
   it("moves all texts that share rounds to the processor, each to its own end", async () => {
     await load({ sessions: 3, forks: 2 });
     const requests = [0, 1].map((i) =>

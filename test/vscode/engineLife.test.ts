@@ -61,6 +61,8 @@ describe("the engine's life", () => {
     try {
       await until("the failure is reported", () => ctx.engine.state.kind === "failed");
       assert.match(ctx.journal.errors.at(-1)!.message, /total\.py is not a GGUF file/);
+      await completes();
+      assert.equal(ctx.engine.state.kind, "failed");
     } finally {
       await settings.update("model", model, vscode.ConfigurationTarget.Global);
     }

@@ -64,7 +64,10 @@ export class ModelHost<Model extends HostedModel> {
       return { kind: "loading", name, stage, ...(progress === undefined ? {} : { progress }) };
     }
     if (choice === undefined) return { kind: "noModel" };
-    if (failure !== undefined) return { kind: "failed", name: nameOf(choice.modelPath), message: failure.message };
+    if (failure !== undefined) {
+      const serving = current === undefined ? {} : { serving: current.model.describe().name };
+      return { kind: "failed", name: nameOf(choice.modelPath), message: failure.message, ...serving };
+    }
     if (current === undefined) return { kind: "released", name: nameOf(choice.modelPath) };
     return { kind: "ready", model: current.model.describe(), busy: this.parts.isBusy() };
   }

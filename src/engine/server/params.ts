@@ -9,6 +9,7 @@ import type {
   Snippet,
   WarmParams,
 } from "../../protocol/messages.ts";
+import { longestIdleMinutes } from "../../protocol/messages.ts";
 import { boolean, integer, list, matching, number, object, oneOf, optional, text } from "./checks.ts";
 
 const longestDocument = 16 * 1024 * 1024;
@@ -20,7 +21,6 @@ const longestInstruction = 64 * 1024;
 /** Half of the context: the prompt has the other half. */
 const mostTokens = 2048;
 const mostAlternatives = 10;
-const weekInMinutes = 7 * 24 * 60;
 
 const id = integer(0, Number.MAX_SAFE_INTEGER);
 const maxTokens = integer(1, mostTokens);
@@ -43,7 +43,7 @@ export const params = {
     head: optional(text(longestPath, 1)),
     device: oneOf("auto", "cpu", "gpu"),
     gpuAdapter: optional(text(longestName, 1)),
-    idleMinutes: number(0, weekInMinutes),
+    idleMinutes: number(0, longestIdleMinutes),
   }),
   complete: object<CompleteParams>({
     ...documentFields,

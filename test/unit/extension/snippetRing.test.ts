@@ -19,6 +19,14 @@ describe("SnippetRing", () => {
     assert.equal(takeChunk(linesOf("a\n\n\n\nb"), "u", "p", 0), undefined);
   });
 
+  it("takes fewer lines where they are long, those at the place, and none of data in one line", () => {
+    const long = Array.from({ length: 40 }, (_, index) => `${index} ${"x".repeat(1000)}`).join("\n");
+    const chunk = chunkOf(long, "a", 20);
+    assert.deepEqual([chunk.firstLine, chunk.lines.length], [17, 8]);
+    assert.equal(takeChunk(linesOf(`{\n${"1,".repeat(300_000)}\n}\n`), "u", "p", 1), undefined);
+    assert.equal(takeChunk(linesOf(`a\nb\nc\nd\n${"1,".repeat(300_000)}`), "u", "p", 1)?.lines.length, 4);
+  });
+
   it("keeps the latest 16 chunks", () => {
     const ring = new SnippetRing();
     for (let i = 0; i < 20; i++) ring.add(chunkOf(numbered(10, `w${i}`), `${i}.ts`));

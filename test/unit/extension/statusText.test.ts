@@ -71,6 +71,19 @@ describe("status item", () => {
       label: /the next suggestion loads the model again/,
     },
     {
+      name: "released and paused",
+      facts: { engine: { kind: "released", name: "m" }, paused: "on battery" },
+      text: "$(debug-pause) Jakiro: paused",
+      label: /^Jakiro: Paused: on battery$/,
+    },
+    {
+      name: "failed, with another model that goes on",
+      facts: { engine: { kind: "failed", name: "m", message: "It is damaged.", serving: "old" } },
+      text: "$(error) Jakiro",
+      label: /error\. It is damaged\. old goes on making suggestions\./,
+      severity: "error",
+    },
+    {
       name: "failed",
       facts: { engine: { kind: "failed", name: "m", message: "It is damaged." } },
       text: "$(error) Jakiro",

@@ -135,7 +135,7 @@ describe("ModelHost", () => {
     await tick();
     loads[1]!.fail(new JakiroError("model", "It is broken."));
     await tick();
-    assert.deepEqual(host.state, { kind: "failed", name: "b", message: "It is broken." });
+    assert.deepEqual(host.state, { kind: "failed", name: "b", message: "It is broken.", serving: "a" });
     assert.equal(await used(), "a");
     choose("b");
     await tick();
