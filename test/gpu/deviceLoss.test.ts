@@ -141,6 +141,15 @@ describe("an engine whose GPU is lost", function () {
       },
       /The GPU Test GPU was lost: the compiler gave up\. Going on with the processor\./i,
     ],
+    [
+      "its memory does not hold the head's keys",
+      (device: GPUDevice) => {
+        const create = device.createBuffer.bind(device);
+        device.createBuffer = (descriptor) =>
+          create(descriptor.label === "head kv cache" ? { ...descriptor, size: 2 ** 50 } : descriptor);
+      },
+      /The GPU Test GPU was lost: .*(size|memory).* Going on with the processor\./i,
+    ],
   ] as const) {
     it(`is left for the processor where a session finds, while it opens, that ${what}`, async () => {
       await load();

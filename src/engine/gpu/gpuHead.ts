@@ -7,7 +7,7 @@ import { type GpuHeadWeights, uploadHead } from "./headWeights.ts";
 import { type Binder, type Dispatch, DispatchList, type KernelCompiler } from "./kernels.ts";
 import { mostBranching } from "./roundLayout.ts";
 import { checkHeadShape } from "./shapeLimits.ts";
-import { storage } from "./storage.ts";
+import { allocated, storage } from "./storage.ts";
 import {
   attentionBlock,
   ForwardKernels,
@@ -129,7 +129,11 @@ export class GpuHead {
     const { device, checkpoint, quantize } = surroundings;
     checkHeadShape(file, quantize, options, surroundings);
     const weights = await uploadHead(device, file, checkpoint, featureSmoothing, quantize);
-    return new GpuHead(surroundings, file.config, weights, options);
+    return await allocated(
+      device,
+      () => new GpuHead(surroundings, file.config, weights, options),
+      (head) => head.release(),
+    );
   }
 
   get lists(): 1 | 2 {

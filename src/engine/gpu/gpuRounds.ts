@@ -10,7 +10,7 @@ import { encodePass } from "./kernels.ts";
 import { OutcomeRing } from "./outcomeRing.ts";
 import { dispatchesOf, PhaseTimer } from "./phaseTimer.ts";
 import { createRoundBuffers, type RoundBuffers } from "./roundBuffers.ts";
-import { RoundKernels } from "./roundKernels.ts";
+import { RoundKernels, type RoundPlan } from "./roundKernels.ts";
 import {
   encodeChain,
   encodeRow,
@@ -26,7 +26,7 @@ import {
   sequenceWords,
 } from "./roundLayout.ts";
 import { RoundPrograms } from "./roundPrograms.ts";
-import { storage } from "./storage.ts";
+import { allocated, storage } from "./storage.ts";
 
 /** How a round is to be run. */
 export interface RoundOrder {
@@ -76,7 +76,7 @@ export class GpuRounds {
   /** Rounds of plain decoding have no head and one row. Throws JakiroError("usage") where a size is out of range. */
   static async create(target: GpuTarget, head: GpuHead | undefined, shape: RoundShape): Promise<GpuRounds> {
     const { device } = target.gpu;
-    const { layers, vocabulary, hidden } = target.config;
+    const { layers, vocabulary } = target.config;
     const verified = shape.sequences * shape.rows;
     if (verified > mostRows) throw new RangeError(`a round verifies at most ${mostRows} rows, not ${verified}`);
     const plan = {
@@ -87,6 +87,16 @@ export class GpuRounds {
       cache: { layers, slots: target.slots, width: target.cacheWords },
     };
     const kernels = await RoundKernels.compile(target.kernels.compiler, plan);
+    return await allocated(
+      device,
+      () => GpuRounds.over(target, head, plan, kernels),
+      (rounds) => rounds.release(),
+    );
+  }
+
+  private static over(target: GpuTarget, head: GpuHead | undefined, plan: RoundPlan, kernels: RoundKernels): GpuRounds {
+    const { device } = target.gpu;
+    const { shape } = plan;
     const buffers = createRoundBuffers(device, plan);
     const none = storage(device, "no draft head", 2);
     const inputs = {
@@ -96,8 +106,8 @@ export class GpuRounds {
       logits: target.scratch.logits,
       cache: target.cache,
     };
-    const feature = featureWords(hidden, target.kernels.quantize);
-    const features = storage(device, "round features", (verified + shape.sequences) * feature);
+    const feature = featureWords(target.config.hidden, target.kernels.quantize);
+    const features = storage(device, "round features", shape.sequences * (shape.rows + 1) * feature);
     const dispatches = kernels.bind(buffers, inputs);
     const programs = new RoundPrograms({ target, head, shape, buffers, dispatches, features });
     const ring = new OutcomeRing(device, buffers.outcomes, shape);

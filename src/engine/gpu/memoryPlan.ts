@@ -70,7 +70,8 @@ export function planMemory(
   const { layers } = config;
   const layer = layerBytes(config, format);
   const fixed = fixedBuffers.embeddings + fixedBuffers["output layer"] + layers * layer;
-  const bytesOfAll = fixed + keysAndValues + scratchBytes(config, capacity) + headBytes(config);
+  const head = headBytes(config, capacity + mostRows, sequences + forks);
+  const bytesOfAll = fixed + keysAndValues + scratchBytes(config, capacity) + head;
   return { capacity, sequences, forks, bytes: bytesOfAll };
 }
 
@@ -92,11 +93,16 @@ function layerBytes({ hidden, heads, kvHeads, headDim, intermediate }: ModelConf
   return hidden * ((2 * heads + 2 * kvHeads) * headDim + 3 * intermediate) * perWeight;
 }
 
-/** A draft head of the usual shape: fc, attention and two experts as wide as the model, and the draft vocabulary's output layer. */
-function headBytes({ hidden }: ModelConfig): number {
+/**
+ * A draft head of the usual shape: fc, attention and two experts as wide as the model, and the draft vocabulary's output layer; one
+ * layer's keys and values of as many slots as the target's, and what its attention leaves.
+ */
+function headBytes(config: ModelConfig, slots: number, sequences: number): number {
+  const { hidden, kvHeads, headDim } = config;
   const usualVocabulary = 16_384;
   const drafts = 2 * mostRows * draftTiles(usualVocabulary) * mostBranching * 8;
-  return hidden * (12 * hidden + usualVocabulary) + drafts;
+  const keysAndValues = 2 * 4 * slots * sequences * kvHeads * headDim;
+  return hidden * (12 * hidden + usualVocabulary) + drafts + keysAndValues + attentionScratchBytes(config, slots);
 }
 
 function scratchBytes(config: ModelConfig, capacity: number): number {

@@ -1,3 +1,26 @@
+import { firstLine } from "./dawn.ts";
+
+const errorKinds = ["validation", "out-of-memory", "internal"] as const satisfies readonly GPUErrorFilter[];
+
+/**
+ * What `make` makes, which allocates and binds without waiting. Rejects with what the device says of that, after `undo`: outside of a
+ * scope it would be printed, and the first forward would find something invalid.
+ */
+export async function allocated<Made>(device: GPUDevice, make: () => Made, undo: (made: Made) => void): Promise<Made> {
+  for (const kind of errorKinds) device.pushErrorScope(kind);
+  let made: Made;
+  let errors: Promise<(GPUError | null)[]>;
+  try {
+    made = make();
+  } finally {
+    errors = Promise.all(errorKinds.map(() => device.popErrorScope()));
+  }
+  const error = (await errors).find((found) => found !== null);
+  if (error === undefined) return made;
+  undo(made);
+  throw new Error(firstLine(error));
+}
+
 /** A storage buffer of 32-bit words that can be written, and copied from. */
 export function storage(device: GPUDevice, label: string, words: number): GPUBuffer {
   const { STORAGE, COPY_DST, COPY_SRC } = GPUBufferUsage;

@@ -40,7 +40,8 @@ describe("planMemory", () => {
     const room = { ...wanted, forks: 2 };
     const without = planMemory(config, "int8", limits(gigabyte), wanted);
     const plan = planMemory(config, "int8", limits(gigabyte), room);
-    const perSequence = (4096 + mostRows) * 24 * 2 * 2 * 64 * 4;
+    // The model's layers, and the head's one.
+    const perSequence = (4096 + mostRows) * (24 + 1) * 2 * 2 * 64 * 4;
     assert.deepEqual([plan.capacity, plan.sequences, plan.forks], [4096, 3, 2]);
     assert.equal(plan.bytes - without.bytes, 2 * perSequence);
     assert.equal(planMemory(config, "int8", limits(4.5 * perSequence), room).forks, 1);
