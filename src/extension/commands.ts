@@ -8,7 +8,10 @@ import { selectModel } from "./selectModel.ts";
 export function registerCommands(ctx: Ctx): vscode.Disposable {
   const { l10n } = vscode;
   const commands: Readonly<Record<string, () => unknown>> = {
-    completeHere: () => vscode.commands.executeCommand("editor.action.inlineSuggest.trigger"),
+    completeHere: () =>
+      ctx.engine.state.kind === "noModel"
+        ? ctx.setUp()
+        : vscode.commands.executeCommand("editor.action.inlineSuggest.trigger"),
     toggle: () => toggle("enabled", (value) => value === false),
     toggleLanguage: () => toggleLanguage(),
     setUp: () => ctx.setUp(),
@@ -65,7 +68,8 @@ async function whyNoSuggestion({ completions, engine }: Ctx): Promise<void> {
   const editorSuggests = vscode.workspace.getConfiguration("editor").get<boolean>("inlineSuggest.enabled", true);
   const { state } = engine;
   const whySlow = state.kind === "ready" ? state.model.deviceReason : undefined;
-  const { sentence, remedy } = completions.log.explain(vscode.l10n, editorSuggests, whySlow);
+  const isLoading = state.kind === "starting" || state.kind === "loading";
+  const { sentence, remedy } = completions.log.explain(vscode.l10n, editorSuggests, whySlow, isLoading);
   const actions = remedy === undefined ? [] : [remedy.title];
   const chosen = await vscode.window.showInformationMessage(sentence, ...actions);
   if (remedy !== undefined && chosen === remedy.title)

@@ -12,6 +12,7 @@ export type Stage =
   | "disabled"
   | "languageDisabled"
   | "noModel"
+  | "loading"
   | "engine"
   | "midLine"
   | "widget"
@@ -57,9 +58,13 @@ export class SuggestionLog {
    * The last request's end, in the user's language.
    * @param editorSuggests VS Code's `editor.inlineSuggest.enabled`, without which nobody is asked
    * @param whySlow why the model is not on a GPU, one sentence, where that was to be tried
+   * @param isLoading whether the engine is being started or loads a model
    */
-  explain(l10n: Localizer, editorSuggests = true, whySlow?: string): Explanation {
+  explain(l10n: Localizer, editorSuggests = true, whySlow?: string, isLoading = false): Explanation {
     if (!editorSuggests) return explanationOf({ stage: "editorSetting" }, l10n);
+    // Who waits for a model ends the wait by typing, or by asking why.
+    if (isLoading && (this.last === undefined || isWaitEnded(this.last)))
+      return explanationOf({ stage: "loading" }, l10n);
     if (this.last === undefined)
       return { sentence: l10n.t("No suggestion was asked for yet: type in an editor, or trigger one.") };
     if (this.last === "shown") return { sentence: l10n.t("The last request had a suggestion.") };
@@ -67,6 +72,10 @@ export class SuggestionLog {
     if (this.last.stage !== "typing" || whySlow === undefined) return explanation;
     return { ...explanation, sentence: `${explanation.sentence} ${l10n.t("It runs on the processor: {0}", whySlow)}` };
   }
+}
+
+function isWaitEnded(last: NoSuggestion | "shown"): boolean {
+  return last !== "shown" && (last.stage === "typing" || last.stage === "yielded");
 }
 
 function explanationOf({ stage, detail = "" }: NoSuggestion, l10n: Localizer): Explanation {
@@ -98,6 +107,10 @@ function explanationOf({ stage, detail = "" }: NoSuggestion, l10n: Localizer): E
     noModel: {
       sentence: l10n.t("No model was chosen yet."),
       remedy: { title: l10n.t("Select Model"), command: "jakiro.selectModel" },
+    },
+    loading: {
+      sentence: l10n.t("The model is being loaded; suggestions begin when it is ready."),
+      remedy: { title: l10n.t("Open Statistics"), command: "jakiro.openStatistics" },
     },
     engine: { sentence: detail, remedy: { title: l10n.t("Restart Engine"), command: "jakiro.restartEngine" } },
     midLine: {

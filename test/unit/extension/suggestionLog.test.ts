@@ -29,6 +29,20 @@ describe("SuggestionLog", () => {
     assert.equal(log.explain(english).sentence, "The disk is full.");
   });
 
+  it("says that the model is being loaded where the wait for it was ended", () => {
+    const log = new SuggestionLog();
+    assert.equal(log.explain(english, true, undefined, true).stage, "loading");
+    for (const stage of ["typing", "yielded"] as const) {
+      log.stopped({ stage });
+      assert.match(log.explain(english, true, undefined, true).sentence, /is being loaded/);
+      assert.equal(log.explain(english).stage, stage);
+    }
+    log.stopped({ stage: "selection" });
+    assert.equal(log.explain(english, true, undefined, true).stage, "selection");
+    log.shown();
+    assert.equal(log.explain(english, true, undefined, true).stage, undefined);
+  });
+
   it("says why the model is slow where that is why", () => {
     const log = new SuggestionLog();
     const reason = "No GPU was found.";
