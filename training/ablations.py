@@ -62,8 +62,9 @@ def train(name: str, out: Path, processes: int, model: Path, options: list[str])
 def evaluate(name: str, out: Path, args: argparse.Namespace) -> None:
     head = out / weights_of(name) / "latest.pt"
     texts = ["--model", str(args.model), "--suite", str(args.suite), "--cache", str(args.cache)]
-    trees = ["--limit", str(args.limit), "--nodes", *map(str, args.nodes), "--json", str(out / f"{name}.json")]
-    run(["jakiro_training", "evaluate", "--head", str(head), *texts, *trees, *VARIANTS[name].evaluate])
+    trees = ["--limit", str(args.limit), "--nodes", *map(str, args.nodes), "--depth", str(args.depth)]
+    into = ["--json", str(out / f"{name}.json")]
+    run(["jakiro_training", "evaluate", "--head", str(head), *texts, *trees, *into, *VARIANTS[name].evaluate])
 
 
 def heldout(curve: list[dict]) -> dict[str, list[float]]:
@@ -107,6 +108,12 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--processes", type=int, default=1, help="that train together")
     parser.add_argument("--limit", type=int, default=20, help="prompts that are evaluated")
     parser.add_argument("--nodes", type=int, nargs="+", default=[8, 24, 60], help="tree sizes, the root included")
+    parser.add_argument(
+        "--depth",
+        type=int,
+        default=3,
+        help="of the trees: the last level is the parallel one, which few rounds reach in deep trees",
+    )
     end = arguments.index("--") if "--" in arguments else len(arguments)
     args, train_options = parser.parse_args(arguments[:end]), arguments[end + 1 :]
     for path in ("model", "suite", "cache", "out"):
