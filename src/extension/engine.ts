@@ -48,3 +48,21 @@ export interface EngineAccess {
   restart(): Promise<void>;
   diagnose(): Promise<Readonly<Record<string, unknown>> | undefined>;
 }
+
+/** The same engine, whose requests go another way. */
+export function engineWith(engine: EngineAccess, requests: Pick<EngineAccess, "complete" | "generate">): EngineAccess {
+  return {
+    get state() {
+      return engine.state;
+    },
+    onState: engine.onState,
+    onRound: engine.onRound,
+    warm: (params, token) => engine.warm(params, token),
+    configure: (configuration) => engine.configure(configuration),
+    observeRounds: (wanted) => engine.observeRounds(wanted),
+    release: () => engine.release(),
+    restart: () => engine.restart(),
+    diagnose: () => engine.diagnose(),
+    ...requests,
+  };
+}

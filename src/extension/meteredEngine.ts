@@ -1,4 +1,4 @@
-import type { EngineAccess } from "./engine.ts";
+import { type EngineAccess, engineWith } from "./engine.ts";
 import type { Throughput } from "./throughput.ts";
 
 /** The same engine; what its requests report goes into `throughput` on its way to whoever asked. */
@@ -7,12 +7,7 @@ export function meteredEngine(
   throughput: Throughput,
   now: () => number = Date.now,
 ): EngineAccess {
-  return {
-    get state() {
-      return engine.state;
-    },
-    onState: engine.onState,
-    onRound: engine.onRound,
+  return engineWith(engine, {
     async complete(params, token, onText) {
       const result = await engine.complete(params, token, onText);
       if (result) {
@@ -26,11 +21,5 @@ export function meteredEngine(
       if (result) throughput.record({ at: now(), statistics: result.statistics, awaited: false });
       return result;
     },
-    warm: (params, token) => engine.warm(params, token),
-    configure: (configuration) => engine.configure(configuration),
-    observeRounds: (wanted) => engine.observeRounds(wanted),
-    release: () => engine.release(),
-    restart: () => engine.restart(),
-    diagnose: () => engine.diagnose(),
-  };
+  });
 }

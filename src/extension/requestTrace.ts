@@ -1,5 +1,5 @@
 import type { RequestStatistics } from "../protocol/messages.ts";
-import type { EngineAccess } from "./engine.ts";
+import { type EngineAccess, engineWith } from "./engine.ts";
 
 /** `jakiro.trace`: what the log holds of requests. */
 export type TraceLevel = "off" | "requests" | "text";
@@ -32,12 +32,7 @@ export function tracedEngine(engine: EngineAccess, sink: TraceSink): EngineAcces
     }
     return result;
   };
-  return {
-    get state() {
-      return engine.state;
-    },
-    onState: engine.onState,
-    onRound: engine.onRound,
+  return engineWith(engine, {
     complete: (params, token, onText) => {
       const what = ["complete", params.priority, ...(params.languageId === undefined ? [] : [params.languageId])];
       const answer = engine.complete(params, token, onText);
@@ -45,13 +40,7 @@ export function tracedEngine(engine: EngineAccess, sink: TraceSink): EngineAcces
     },
     generate: (params, token, onText) =>
       trace("generate", params.prefix, engine.generate(params, token, onText), ({ text }) => [text]),
-    warm: (params, token) => engine.warm(params, token),
-    configure: (configuration) => engine.configure(configuration),
-    observeRounds: (wanted) => engine.observeRounds(wanted),
-    release: () => engine.release(),
-    restart: () => engine.restart(),
-    diagnose: () => engine.diagnose(),
-  };
+  });
 }
 
 function summary(statistics: RequestStatistics): string {

@@ -69,12 +69,15 @@ export async function packTarget(request: PackRequest): Promise<PackedTarget> {
   const source = await checkpoint.contentHash();
   const given = request.smoothing === undefined ? "own" : hashOf(encodeSmoothing(request.smoothing)).slice(0, 8);
   const directory = join(request.root, `${source.slice(0, 16)}-${format}-${given}-v${packVersion}`);
-  if (existsSync(directory) && readPack(directory) === undefined) rmSync(directory, { recursive: true, force: true });
-  await writeOnce(directory, async (draft) => {
-    const description: PackDescription = { format, source, ...(await writePack(request, draft)) };
-    writeFileSync(join(draft, "pack.json"), JSON.stringify(description));
-  });
-  const packed = readPack(directory);
+  let packed = readPack(directory);
+  if (packed === undefined) {
+    rmSync(directory, { recursive: true, force: true });
+    await writeOnce(directory, async (draft) => {
+      const description: PackDescription = { format, source, ...(await writePack(request, draft)) };
+      writeFileSync(join(draft, "pack.json"), JSON.stringify(description));
+    });
+    packed = readPack(directory);
+  }
   if (packed === undefined) {
     throw new JakiroError("io", `The packed model in ${directory} cannot be read; remove that folder and try again.`);
   }

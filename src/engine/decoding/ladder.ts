@@ -27,6 +27,11 @@ export interface Ladder {
 /** The round that drafts nothing. */
 export const plainRung: Rung = { rows: 1, levels: 0, draftForwards: 0 };
 
+/** Whether a rung's rounds are those of `plainRung`. */
+export function isPlain({ rows, levels }: Rung): boolean {
+  return rows === 1 && levels === 0;
+}
+
 /** Most tokens that a round of a rung may accept. */
 export function longestPath({ rows, levels }: Rung): number {
   return levels === 0 ? rows : Math.min(rows, levels + 1);

@@ -2,7 +2,7 @@ import type { AcceptedPath } from "./acceptance.ts";
 import { LevelAcceptance, noiseMargin, type TreePlan, tokensPerMillisecond, treeProbabilities } from "./budget.ts";
 import { boundedMs, type CostModel } from "./costModel.ts";
 import { HeadGate } from "./headGate.ts";
-import type { Rung } from "./ladder.ts";
+import { isPlain, type Rung } from "./ladder.ts";
 import type { TokenRows } from "./target.ts";
 
 /** What a round is taken to commit before one with the head was run, as on the processor. */
@@ -43,7 +43,7 @@ export class RungChooser {
     rungs: readonly Rung[],
     private readonly cost: CostModel,
   ) {
-    this.plain = rungs.find(({ rows, levels }) => rows === 1 && levels === 0);
+    this.plain = rungs.find(isPlain);
     this.chains = rungs.filter(({ rows, levels }) => rows > 1 && levels === 0);
     this.trees = rungs.filter(({ levels }) => levels > 0);
     const milliseconds = Math.min(...this.trees.map((rung) => this.milliseconds(rung)));

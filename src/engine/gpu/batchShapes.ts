@@ -1,5 +1,5 @@
 import { draftForwards } from "../decoding/draftHead.ts";
-import { type Ladder, plainRung, type Rung } from "../decoding/ladder.ts";
+import { isPlain, type Ladder, plainRung, type Rung } from "../decoding/ladder.ts";
 import { type TreeSizes, usualShape } from "../decoding/strategy.ts";
 import type { HeadKind } from "../model/headKinds.ts";
 import { mostRows } from "./forwardBuffers.ts";
@@ -34,7 +34,7 @@ export function clamped({ rows, levels, draftForwards }: Rung): Rung {
  * one forward. Sizes that somebody fixed stay as they are; empty where so many of them have no room.
  */
 export function sharedShapes(kind: HeadKind | undefined, { rungs, sizes }: Ladder, sequences: number): RoundShape[] {
-  const isPlainToo = kind === undefined || rungs.some(({ rows, levels }) => rows === 1 && levels === 0);
+  const isPlainToo = kind === undefined || rungs.some(isPlain);
   const plain = isPlainToo && sequences <= mostRows ? [plainShape(sequences)] : [];
   if (kind === undefined) return plain;
   const trees = (sizes.nodes === undefined ? sharedNodes : [sizes.nodes]).map((nodes) =>

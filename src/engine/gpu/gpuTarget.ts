@@ -5,6 +5,7 @@ import { JakiroError } from "../errors.ts";
 import type { Checkpoint, ModelConfig } from "../model/checkpoint.ts";
 import { firstLine } from "./dawn.ts";
 import type { GpuDevice } from "./device.ts";
+import { openErrorScopes } from "./errorScopes.ts";
 import { makeScratch, mostRows, type Scratch } from "./forwardBuffers.ts";
 import { type ForwardPlan, ForwardPrograms } from "./forwardPrograms.ts";
 import type { HeadSurroundings } from "./gpuHead.ts";
@@ -30,7 +31,6 @@ export interface GpuTargetOptions {
   readonly patienceMs?: number;
 }
 
-const errorKinds = ["validation", "out-of-memory", "internal"] as const satisfies readonly GPUErrorFilter[];
 /** The target model on a GPU: weights, keys and values, and the kernels of a forward. */
 export class GpuTarget implements Target {
   private freeRegions: number[];
@@ -177,8 +177,7 @@ export class GpuTarget implements Target {
     const { device } = this.gpu;
     let impatience: NodeJS.Timeout | undefined;
     try {
-      // Errors outside of a scope are printed on stdout.
-      for (const kind of errorKinds) device.pushErrorScope(kind);
+      const closeScopes = openErrorScopes(device);
       const working = work();
       const { patienceMs } = this.options;
       const result = await (patienceMs === undefined
@@ -190,8 +189,7 @@ export class GpuTarget implements Target {
               impatience = setTimeout(() => reject(new Error(sentence)), patienceMs);
             }),
           ]));
-      const errors = await Promise.all(errorKinds.map(() => device.popErrorScope()));
-      const error = errors.find((found) => found !== null);
+      const error = await closeScopes();
       if (error) throw new Error(firstLine(error));
       return result;
     } catch (error) {

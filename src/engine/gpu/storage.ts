@@ -1,21 +1,20 @@
 import { firstLine } from "./dawn.ts";
-
-const errorKinds = ["validation", "out-of-memory", "internal"] as const satisfies readonly GPUErrorFilter[];
+import { openErrorScopes } from "./errorScopes.ts";
 
 /**
  * What `make` makes, which allocates and binds without waiting. Rejects with what the device says of that, after `undo`: outside of a
  * scope it would be printed, and the first forward would find something invalid.
  */
 export async function allocated<Made>(device: GPUDevice, make: () => Made, undo: (made: Made) => void): Promise<Made> {
-  for (const kind of errorKinds) device.pushErrorScope(kind);
+  const closeScopes = openErrorScopes(device);
   let made: Made;
-  let errors: Promise<(GPUError | null)[]>;
+  let closing: Promise<GPUError | undefined>;
   try {
     made = make();
   } finally {
-    errors = Promise.all(errorKinds.map(() => device.popErrorScope()));
+    closing = closeScopes();
   }
-  const error = (await errors).find((found) => found !== null);
+  const error = await closing;
   if (error === undefined) return made;
   undo(made);
   throw new Error(firstLine(error));
