@@ -37,6 +37,16 @@ export async function writeOnce(directory: string, fill: (draft: string) => Prom
   }
 }
 
+/** Removes a folder that cannot be used as it is, if there is one. Throws JakiroError("io") where that is not allowed. */
+export function discard(directory: string): void {
+  if (!existsSync(directory)) return;
+  try {
+    rmSync(directory, { recursive: true, force: true });
+  } catch (error) {
+    throw explained(error, dirname(directory));
+  }
+}
+
 /** A name may survive a loss of power that the bytes behind it do not. */
 function settle(draft: string): void {
   for (const name of readdirSync(draft)) {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { JakiroError } from "../errors.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
@@ -8,7 +8,7 @@ import type { PackedVector } from "./decoderLayer.ts";
 import { packLayer, readLayer, readVector } from "./layerWeights.ts";
 import type { PackedMatrix } from "./linear.ts";
 import type { ExternalData } from "./onnxWriter.ts";
-import { writeOnce } from "./packDirectory.ts";
+import { discard, writeOnce } from "./packDirectory.ts";
 import { isQuantized, MatrixPacker, type WeightFormat } from "./packMatrix.ts";
 import { columnMaxima, divisors, type LayerSmoothing, layerSmoothing, type Smoothing } from "./smoothing.ts";
 import { decodeSmoothing, encodeSmoothing } from "./smoothingFile.ts";
@@ -71,7 +71,7 @@ export async function packTarget(request: PackRequest): Promise<PackedTarget> {
   const directory = join(request.root, `${source.slice(0, 16)}-${format}-${given}-v${packVersion}`);
   let packed = readPack(directory);
   if (packed === undefined) {
-    rmSync(directory, { recursive: true, force: true });
+    discard(directory);
     await writeOnce(directory, async (draft) => {
       const description: PackDescription = { format, source, ...(await writePack(request, draft)) };
       writeFileSync(join(draft, "pack.json"), JSON.stringify(description));
