@@ -16,7 +16,7 @@ export { listAdapters } from "../src/engine/gpu/adapterList.ts";
 export { chooseAdapter } from "../src/engine/gpu/adapters.ts";
 export { openDevice } from "../src/engine/gpu/device.ts";
 export { GpuTarget } from "../src/engine/gpu/gpuTarget.ts";
-export { KernelCompiler } from "../src/engine/gpu/kernels.ts";
+export { encode, KernelCompiler } from "../src/engine/gpu/kernels.ts";
 export { bytesPerWeight } from "../src/engine/gpu/memoryPlan.ts";
 export { PassTimer } from "../src/engine/gpu/passTimer.ts";
 export { layOutForward, profileForward } from "../src/engine/gpu/profile.ts";

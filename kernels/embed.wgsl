@@ -18,6 +18,9 @@ const blocks = (WIDTH + 31u) / 32u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  if (going.x == 0u) {
+    return;
+  }
   let token = rows[group.x].token;
   for (var i = thread; i < WIDTH; i += 64u) {
     var value: f32;

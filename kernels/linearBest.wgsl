@@ -19,6 +19,9 @@ const lowest = -3.0e38;
 
 @compute @workgroup_size(COLUMNS * SLICES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  if (going.x == 0u) {
+    return;
+  }
   let lane = thread % COLUMNS;
   let slice = thread / COLUMNS;
   let column = group.x * COLUMNS + lane;

@@ -15,6 +15,9 @@ const blocks = (width + 31u) / 32u;
 
 @compute @workgroup_size(COLUMNS * SLICES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  if (going.x == 0u) {
+    return;
+  }
   let lane = thread % COLUMNS;
   let slice = thread / COLUMNS;
   let first = group.x * half;

@@ -65,6 +65,9 @@ fn product(row: u32, block: u32, w: array<vec4<u32>, 8>) -> f32 {
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  if (going.x == 0u) {
+    return;
+  }
   let lane = thread % COLUMNS;
   let slice = thread / COLUMNS;
   let column = min(group.x * COLUMNS + lane, OUTPUTS - 1u);

@@ -23,6 +23,9 @@ const tiles = (OUTPUTS + COLUMNS - 1u) / COLUMNS;
 
 @compute @workgroup_size(COLUMNS * SLICES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  if (going.x == 0u) {
+    return;
+  }
   let lane = thread % COLUMNS;
   let slice = thread / COLUMNS;
   let first = group.x * COLUMNS;

@@ -22,6 +22,9 @@ const half = COLUMNS / 2u;
 
 @compute @workgroup_size(COLUMNS * SLICES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  if (going.x == 0u) {
+    return;
+  }
   let lane = thread % COLUMNS;
   let slice = thread / COLUMNS;
   let head = group.x;

@@ -27,6 +27,9 @@ const blocks = WIDTH / 32u;
 
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  if (going.x == 0u) {
+    return;
+  }
   let row = group.x;
   var source = row;
   if (PICK == 1u) {

@@ -67,11 +67,7 @@ export class Measures {
   encode(dispatches) {
     const encoder = this.gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const { kernel, bindings, workgroups } of dispatches) {
-      pass.setPipeline(kernel.pipeline);
-      pass.setBindGroup(0, bindings);
-      pass.dispatchWorkgroups(...workgroups);
-    }
+    product.encode(pass, dispatches);
     pass.end();
     return encoder.finish();
   }

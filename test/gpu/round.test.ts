@@ -183,6 +183,8 @@ describe("round on the GPU", () => {
       const reasons: (string | undefined)[] = texts.map(() => undefined);
       for (let i = 0; i < 60 && reasons.includes(undefined); i++) {
         await decoder.step();
+        const [going] = await rig.read(decoder.round.buffers.going);
+        assert.equal(going, Number(decoder.outcomes.some((each) => each.at(-1)?.finishReason === undefined)));
         for (const s of texts.keys()) reasons[s] = decoder.outcomes[s]!.at(-1)?.finishReason;
       }
       assert.deepEqual(reasons, ["length", "context", "end"]);

@@ -50,6 +50,7 @@ export class GpuRounds {
   private readonly nodes = { asked: 0, told: 0 };
   private readonly timer: PhaseTimer | undefined;
   private draftedRounds = 0;
+  private readonly going: GPUBindGroup;
   private lastTimes: RoundTimes | undefined;
 
   private constructor(
@@ -66,6 +67,7 @@ export class GpuRounds {
     private readonly features: GPUBuffer,
   ) {
     this.timer = PhaseTimer.on(target.gpu);
+    this.going = target.kernels.compiler.switchedBy(buffers.going);
   }
 
   /** What the parts of the newest round took that was timed and read; undefined before, and where the device has no timestamps. */
@@ -157,6 +159,7 @@ export class GpuRounds {
       this.nodes.asked = nodes;
       this.nodes.told = nodes;
       device.queue.writeBuffer(buffers.sequences, sequence * sequenceWords * 4, words.buffer);
+      device.queue.writeBuffer(buffers.going, 0, Uint32Array.of(1));
       this.calibrate(sequence, offsets);
       this.writeFirstRows(sequence, headRegion, length > 0 ? { token, position: length - 1 } : undefined);
       const encoder = device.createCommandEncoder();
@@ -224,8 +227,8 @@ export class GpuRounds {
     this.freshTokens = longestPath(rung);
     const encoder = device.createCommandEncoder();
     const { timer } = this;
-    if (timer !== undefined && this.timesParts(rung, isTimed)) timer.encode(encoder, this.round, phases);
-    else encodePass(encoder, dispatchesOf(phases));
+    if (timer !== undefined && this.timesParts(rung, isTimed)) timer.encode(encoder, this.round, phases, this.going);
+    else encodePass(encoder, dispatchesOf(phases), this.going);
     this.programs.keepLast(encoder, this.freshTokens);
     this.ring.copy(encoder, this.round);
     device.queue.submit([encoder.finish()]);

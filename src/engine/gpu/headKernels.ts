@@ -1,4 +1,5 @@
 import expertInputSource from "../../../kernels/expertInput.wgsl";
+import goingSource from "../../../kernels/going.wgsl";
 import headInputSource from "../../../kernels/headInput.wgsl";
 import bestSource from "../../../kernels/linearBest.wgsl";
 import gatedSource from "../../../kernels/linearGated.wgsl";
@@ -92,7 +93,7 @@ export class HeadKernels {
 
   mix(tile: number, count: number): Promise<Kernel> {
     const { kind, hidden, intermediate } = this.shape;
-    return this.forward.compiler.compile("linearMix", quantizeSource + normPartsSource + mixSource, {
+    return this.forward.compiler.compile("linearMix", goingSource + quantizeSource + normPartsSource + mixSource, {
       ...this.quantized,
       ...this.normParts,
       ROWS: tile,

@@ -6,6 +6,8 @@ export interface Kernel {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
   readonly name: string;
+  /** Of kernels that read kernels/going.wgsl: what lets them run whatever any round says. */
+  readonly always?: GPUBindGroup;
 }
 
 /** One kernel with its buffers and its size, ready to be encoded again and again. */
@@ -19,6 +21,8 @@ const parameter = /^\/\/ PARAMETER (\w+): (u32|i32|f32)\b.*$/gm;
 /** Language extensions, which must come before everything else. */
 const extension = /^enable \w+;$/gm;
 const binding = /^@group\(0\) @binding\((\d+)\) var<(storage, read_write|storage, read|uniform)>/gm;
+/** That of kernels/going.wgsl. */
+const switchBinding = /^@group\(1\) @binding\(0\) var<uniform>/m;
 
 /**
  * Compiles the kernels of `kernels/`: a source names its compile-time constants in lines `// PARAMETER NAME: type`, and its
@@ -26,12 +30,27 @@ const binding = /^@group\(0\) @binding\((\d+)\) var<(storage, read_write|storage
  */
 export class KernelCompiler {
   private readonly compiled = new Map<string, Promise<Kernel>>();
+  private readonly switchLayout: GPUBindGroupLayout;
+  private readonly always: GPUBindGroup;
 
   /** @param lanes of a subgroup that kernels may rely on; 0 for kernels that use none */
   constructor(
     readonly device: GPUDevice,
     readonly lanes = 0,
-  ) {}
+  ) {
+    const { UNIFORM, COPY_DST } = GPUBufferUsage;
+    const entries = [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: "uniform" } }] as const;
+    this.switchLayout = device.createBindGroupLayout({ label: "going", entries });
+    const buffer = device.createBuffer({ label: "always going", size: 16, usage: UNIFORM | COPY_DST });
+    device.queue.writeBuffer(buffer, 0, Uint32Array.of(1));
+    this.always = this.switchedBy(buffer);
+  }
+
+  /** For `encode`: what lets kernels run only while `going` says so, a uniform buffer of 16 bytes. */
+  switchedBy(going: GPUBuffer): GPUBindGroup {
+    const entries = [{ binding: 0, resource: { buffer: going } }];
+    return this.device.createBindGroup({ label: "going", layout: this.switchLayout, entries });
+  }
 
   /** A kernel for these constants; the same ones are compiled once. Throws Error with the compiler's message. */
   compile(name: string, source: string, constants: KernelConstants = {}): Promise<Kernel> {
@@ -51,12 +70,14 @@ export class KernelCompiler {
     const module = device.createShaderModule({ label: name, code: source });
     const invalid = await device.popErrorScope();
     if (invalid !== null) throw new Error(invalid.message);
+    const isSwitched = switchBinding.test(source);
+    const bindGroupLayouts = isSwitched ? [layout, this.switchLayout] : [layout];
     const pipeline = await device.createComputePipelineAsync({
       label: name,
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      layout: device.createPipelineLayout({ bindGroupLayouts }),
       compute: { module },
     });
-    return { pipeline, layout, name };
+    return { pipeline, layout, name, ...(isSwitched && { always: this.always }) };
   }
 }
 
@@ -101,19 +122,27 @@ export function bind(device: GPUDevice, kernel: Kernel, buffers: readonly Buffer
   });
 }
 
-/** Encodes dispatches, in order, into a pass. */
-export function encode(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[]): void {
+/**
+ * Encodes dispatches, in order, into a pass.
+ * @param going of `KernelCompiler.switchedBy`; where absent they run whatever rounds say
+ */
+export function encode(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[], going?: GPUBindGroup): void {
+  let isSwitchSet = false;
   for (const { kernel, bindings, workgroups } of dispatches) {
     pass.setPipeline(kernel.pipeline);
     pass.setBindGroup(0, bindings);
+    if (kernel.always !== undefined && !isSwitchSet) {
+      pass.setBindGroup(1, going ?? kernel.always);
+      isSwitchSet = true;
+    }
     pass.dispatchWorkgroups(...workgroups);
   }
 }
 
 /** Encodes a pass of these dispatches. */
-export function encodePass(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): void {
+export function encodePass(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[], going?: GPUBindGroup): void {
   const pass = encoder.beginComputePass();
-  encode(pass, dispatches);
+  encode(pass, dispatches, going);
   pass.end();
 }
 

@@ -59,7 +59,7 @@ export class PhaseTimer {
   }
 
   /** Encodes a round with a pass for each part; its times must be read before those of the fourth round from it are asked for. */
-  encode(encoder: GPUCommandEncoder, round: number, phases: RoundPhases): void {
+  encode(encoder: GPUCommandEncoder, round: number, phases: RoundPhases, going: GPUBindGroup): void {
     const { querySet, resolved } = this;
     const place = round % ringSize;
     const first = place * stamps;
@@ -68,7 +68,7 @@ export class PhaseTimer {
       const pass = encoder.beginComputePass({
         timestampWrites: { querySet, beginningOfPassWriteIndex, endOfPassWriteIndex },
       });
-      encode(pass, phases[phase]);
+      encode(pass, phases[phase], going);
       pass.end();
     }
     encoder.resolveQuerySet(querySet, first, stamps, resolved, place * placeBytes);

@@ -45,6 +45,8 @@ export interface RoundBuffers {
   readonly chosen: GPUBuffer;
   /** [sequences] Outcome */
   readonly outcomes: GPUBuffer;
+  /** What kernels/going.wgsl reads. */
+  readonly going: GPUBuffer;
 }
 
 /** Buffers of the forwards that a round's kernels read or move. */
@@ -96,6 +98,7 @@ export function createRoundBuffers(device: GPUDevice, plan: RoundPlan): RoundBuf
     powers: create("powers", 1025),
     chosen: create("chosen tokens", verified),
     outcomes: create("outcomes", sequences * outcomeWords(shape)),
+    going: storage(device, "going", 4, GPUBufferUsage.UNIFORM),
   };
   for (let s = 0; s < sequences; s++) {
     device.queue.writeBuffer(buffers.sequences, s * sequenceWords * 4, encodeIdleSequence().buffer);

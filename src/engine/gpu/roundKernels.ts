@@ -10,6 +10,7 @@ import rerankSource from "../../../kernels/rerank.wgsl";
 import roundSource from "../../../kernels/round.wgsl";
 import rowsSource from "../../../kernels/rows.wgsl";
 import sequenceSource from "../../../kernels/sequence.wgsl";
+import stillGoingSource from "../../../kernels/stillGoing.wgsl";
 import wideSource from "../../../kernels/wide.wgsl";
 import { logitRows, slicesOf } from "./forwardBuffers.ts";
 import {
@@ -46,6 +47,7 @@ export interface MovedCache {
 export const roundSources = [
   ...[sequenceSource, roundSource, orderSource, wideSource, draftTopKSource, growTreeSource],
   ...[plantTreeSource, rerankSource, logitMaximaSource, chooseSource, acceptSource, moveAcceptedSource],
+  stillGoingSource,
 ].join("\n");
 
 /** Ids of one workgroup of logitMaxima. */
@@ -85,6 +87,7 @@ interface CompiledKernels {
   readonly chooseTokens: Kernel;
   readonly accept: Kernel;
   readonly moveAccepted: Kernel;
+  readonly stillGoing: Kernel;
 }
 
 /** The kernels of a round between the forwards: draft tree, verification rows, choice of tokens, acceptance. */
@@ -117,7 +120,7 @@ export class RoundKernels {
     const drafted: readonly Growth[] = parallel ? ["first", "next", "only", "last"] : ["first", "next"];
     const growths = shape.levels === 0 ? [] : drafted;
     const draft = { VOCABULARY: draftVocabulary, BRANCHING: branching, TILE: linearColumns };
-    const [topK, plantTree, rerank, maxima, choose, accept, move, grown] = await Promise.all([
+    const [topK, plantTree, rerank, maxima, choose, accept, move, stillGoing, grown] = await Promise.all([
       compile("draftTopK", [orderSource, draftTopKSource], draft),
       compile("plantTree", [...shared, plantTreeSource], round),
       compile("rerank", [...shared, orderSource, rerankSource], round),
@@ -127,6 +130,7 @@ export class RoundKernels {
       }),
       compile("accept", [...shared, acceptSource], round),
       moveKernel(compiler, shape, plan.cache),
+      compile("stillGoing", [sequenceSource, stillGoingSource], {}),
       Promise.all(growths.map(async (kind) => [kind, await grow(kind)] as const)),
     ]);
     return new RoundKernels(compiler.device, plan, {
@@ -138,6 +142,7 @@ export class RoundKernels {
       chooseTokens: choose,
       accept,
       moveAccepted: move,
+      stillGoing,
     });
   }
 
@@ -147,7 +152,7 @@ export class RoundKernels {
     const { sequences, rows } = plan.shape;
     const bound = (kernel: Kernel, parts: readonly BufferPart[]) => ({ kernel, bindings: bind(device, kernel, parts) });
     const { candidates, offsets, sequences: states, trees, levels, verification, first } = buffers;
-    const { maxima, powers, chosen, outcomes } = buffers;
+    const { maxima, powers, chosen, outcomes, going } = buffers;
 
     const drafts = [inputs.draftBest, inputs.draftMasses, inputs.draftToTarget, candidates];
     const topK = bound(kernels.draftTopK, drafts);
@@ -186,6 +191,7 @@ export class RoundKernels {
         ...bound(kernels.moveAccepted, [outcomes, inputs.cache]),
         workgroups: moveGroups(plan.cache, plan.shape),
       },
+      stillGoing: { ...bound(kernels.stillGoing, [states, going]), workgroups: [1] },
     });
   }
 }
@@ -198,6 +204,7 @@ interface BoundDispatches {
   readonly choose: (first: number, count: number) => readonly Dispatch[];
   readonly accept: Dispatch;
   readonly move: Dispatch;
+  readonly stillGoing: Dispatch;
 }
 
 /**
@@ -252,8 +259,8 @@ export class RoundDispatches {
     return this.bound.choose(first, count);
   }
 
-  /** Accepts what was chosen, and moves the accepted rows' keys and values. */
+  /** Accepts what was chosen, moves the accepted rows' keys and values, and tells the next round whether any text goes on. */
   get accept(): readonly Dispatch[] {
-    return [this.bound.accept, this.bound.move];
+    return [this.bound.accept, this.bound.move, this.bound.stillGoing];
   }
 }

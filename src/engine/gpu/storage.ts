@@ -20,8 +20,8 @@ export async function allocated<Made>(device: GPUDevice, make: () => Made, undo:
   throw new Error(firstLine(error));
 }
 
-/** A storage buffer of 32-bit words that can be written, and copied from. */
-export function storage(device: GPUDevice, label: string, words: number): GPUBuffer {
+/** A storage buffer of 32-bit words that can be written, and copied from; `usage` adds to that. */
+export function storage(device: GPUDevice, label: string, words: number, usage = 0): GPUBuffer {
   const { STORAGE, COPY_DST, COPY_SRC } = GPUBufferUsage;
-  return device.createBuffer({ label, size: words * 4, usage: STORAGE | COPY_DST | COPY_SRC });
+  return device.createBuffer({ label, size: words * 4, usage: STORAGE | COPY_DST | COPY_SRC | usage });
 }

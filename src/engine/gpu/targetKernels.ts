@@ -5,6 +5,7 @@ import cacheFloat16Source from "../../../kernels/cacheFloat16.wgsl";
 import cacheFloat32Source from "../../../kernels/cacheFloat32.wgsl";
 import embedSource from "../../../kernels/embed.wgsl";
 import linearSource from "../../../kernels/linear.wgsl";
+import goingSource from "../../../kernels/going.wgsl";
 import floatSource from "../../../kernels/linearFloat.wgsl";
 import gatedSource from "../../../kernels/linearGated.wgsl";
 import int4Source from "../../../kernels/linearInt4.wgsl";
@@ -85,7 +86,16 @@ export function blocksFormat(format: WeightFormat): ProductFormat {
 
 /** Text of all kernels of a forward: what a verdict about them depends on. */
 export const forwardSources = [
-  ...[rowsSource, rowSumsSource, rowSumsSubgroupsSource, quantizeSource, tileSource, embedSource, normSource],
+  ...[
+    goingSource,
+    rowsSource,
+    rowSumsSource,
+    rowSumsSubgroupsSource,
+    quantizeSource,
+    tileSource,
+    embedSource,
+    normSource,
+  ],
   ...[cacheFloat32Source, cacheFloat16Source, attentionSource, mergeSource],
   ...[int8Source, int8BlocksSource, int4Source, floatSource, linearSource, gatedSource, qkvSource],
 ].join("\n");
@@ -213,7 +223,7 @@ export class ForwardKernels {
   ): Promise<Kernel> {
     const { keep, pick = false } = options;
     const { source, constants } = this.rowSums;
-    return this.compiler.compile("norm", source + blockStepsSource + normSource, {
+    return this.compiler.compile("norm", goingSource + source + blockStepsSource + normSource, {
       ...constants,
       WIDTH: width,
       EPSILON: epsilon,
@@ -224,7 +234,10 @@ export class ForwardKernels {
   }
 
   embed(width: number, blocks: boolean): Promise<Kernel> {
-    return this.compiler.compile("embed", rowsSource + embedSource, { WIDTH: width, BLOCKS: Number(blocks) });
+    return this.compiler.compile("embed", goingSource + rowsSource + embedSource, {
+      WIDTH: width,
+      BLOCKS: Number(blocks),
+    });
   }
 
   /**
@@ -296,7 +309,7 @@ export class ForwardKernels {
     constants: KernelConstants,
     operands: OperandSource = productSources[format],
   ): Promise<Kernel> {
-    const source = rowsSource + operands.source + tileSource + epilogue;
+    const source = goingSource + rowsSource + operands.source + tileSource + epilogue;
     return this.compiler.compile(`${name} ${format}`, source, {
       ROWS: tile,
       COLUMNS: columns,
