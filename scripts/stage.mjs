@@ -1,6 +1,6 @@
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { nodeTarball, unpackNode } from "./nodeBinary.mjs";
 import { thirdPartyNotices } from "./notices.mjs";
 import { stageModel } from "./offlineModel.mjs";
@@ -9,6 +9,9 @@ import platforms from "./platforms.mjs";
 
 /** What of dist/ ships. The command line stays out: it knows sources of models that the extension must not use. */
 export const bundles = ["extension.js", "engine.js", "adapters.js"];
+
+/** Heads to compare with, which nothing in the editor asks for. */
+const comparedHeads = ["jakiro-star", "eagle"];
 
 /** Parts of package.json that say how this repository is worked on. */
 const developmentFields = ["private", "bin", "files", "scripts", "dependencies", "devDependencies"];
@@ -21,7 +24,7 @@ export async function stageExtension(root, target, folder, offlineModel) {
   await stageManifest(root, folder);
   for (const name of ["README.md", "CHANGELOG.md"]) await stagePage(join(root, name), join(folder, name));
   for (const name of ["LICENSE", "l10n", "media", "models"]) {
-    await cp(join(root, name), join(folder, name), { recursive: true, dereference: true });
+    await cp(join(root, name), join(folder, name), { recursive: true, dereference: true, filter: ships });
   }
   for (const name of bundles) await stageBundle(join(root, "dist", name), join(dist, name));
 
@@ -42,6 +45,10 @@ export async function stageExtension(root, target, folder, offlineModel) {
   if (offlineModel !== undefined) await stageModel(offlineModel, root, join(folder, "models", "bundled"));
   // vsce wants to be told that nothing is to be left out; the file itself does not ship.
   await writeFile(join(folder, ".vscodeignore"), "");
+}
+
+function ships(path) {
+  return !(basename(dirname(dirname(path))) === "heads" && comparedHeads.includes(basename(path)));
 }
 
 async function stageManifest(root, folder) {

@@ -54,6 +54,16 @@ describe("rounds on the device", function () {
     return decoding.open(head, ladderOf(kind, head, sizes[kind]));
   }
 
+  it("lets forwards go on while the kernels of further rounds are compiled", async () => {
+    const shape = { sequences: 3, rows: 1, branching: 1, levels: 0, branches: 1 } as const;
+    const rounds = await GpuRounds.create(gpu, undefined, shape);
+    const compiled = rounds.prepare([rounds.fullest]).then(() => "compiled");
+    const forward = gpu.exclusively(async () => "a forward's turn");
+    assert.equal(await Promise.race([compiled, forward]), "a forward's turn");
+    await compiled;
+    rounds.release();
+  });
+
   it("decodes greedily what the host decodes plainly on the same device", async () => {
     const { vocabulary } = scratch.checkpoint.config;
     const plain = await sequenceOf("plain");

@@ -128,7 +128,7 @@ export class GpuRounds {
    * them does not fit into the shape.
    */
   async prepare(rungs: readonly Rung[]): Promise<void> {
-    await this.target.exclusively(() => this.programs.prepare(rungs));
+    await this.target.beside(() => this.programs.prepare(rungs));
   }
 
   /** What drafting costs, as `measureDraft` says; to be asked for before any sequence was started. */

@@ -173,25 +173,28 @@ export class GpuTarget implements Target {
     return result;
   }
 
-  private async guarded<Result>(work: () => Promise<Result>): Promise<Result> {
-    const { device } = this.gpu;
-    let impatience: NodeJS.Timeout | undefined;
-    try {
-      const closeScopes = openErrorScopes(device);
-      const working = work();
-      const { patienceMs } = this.options;
-      const result = await (patienceMs === undefined
-        ? working
-        : Promise.race([
-            working,
-            new Promise<never>((_, reject) => {
-              const sentence = `it gave no answer for ${patienceMs / 1000} s`;
-              impatience = setTimeout(() => reject(new Error(sentence)), patienceMs);
-            }),
-          ]));
+  private guarded<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.beside(async () => {
+      const closeScopes = openErrorScopes(this.gpu.device);
+      const result = await work();
       const error = await closeScopes();
       if (error) throw new Error(firstLine(error));
       return result;
+    });
+  }
+
+  /** Runs `work`, which submits nothing, while forwards go on: it may compile. Rejects with DeviceLostError whatever went wrong. */
+  async beside<Result>(work: () => Promise<Result>): Promise<Result> {
+    const { patienceMs } = this.options;
+    let impatience: NodeJS.Timeout | undefined;
+    try {
+      const working = work();
+      if (patienceMs === undefined) return await working;
+      const waiting = new Promise<never>((_, reject) => {
+        const sentence = `it gave no answer for ${patienceMs / 1000} s`;
+        impatience = setTimeout(() => reject(new Error(sentence)), patienceMs);
+      });
+      return await Promise.race([working, waiting]);
     } catch (error) {
       throw new DeviceLostError(this.lost ?? firstLine(error), { cause: error });
     } finally {

@@ -22,7 +22,8 @@ const ownFiles = [
   /^extension\/l10n\/bundle\.l10n(\.[\w-]+)?\.json$/,
   /^extension\/media\/[\w./-]+\.(svg|png|css|js)$/,
   /^extension\/models\/(catalogue\.json|calibration\.txt)$/,
-  /^extension\/models\/heads\/[\w./-]+\.(json|safetensors|md|svg)$/,
+  // The heads to compare with stay out.
+  /^extension\/models\/heads\/[\w.-]+\/(jakiro\/)?[\w-]+\.(json|safetensors|md|svg)$/,
   /^extension\/dist\/(extension|engine|adapters)\.js$/,
   /^extension\/dist\/node\/LICENSE$/,
   /^extension\/dist\/node_modules\/onnxruntime-node\/(package\.json|LICENSE|ThirdPartyNotices\.txt|dist\/\w+\.js)$/,
