@@ -1,5 +1,6 @@
 import { CompletionText } from "./completion/completionText.ts";
 import { cursorFacts } from "./completion/facts.ts";
+import type { EditorIndentation } from "./completion/indentation.ts";
 import { normalizeLineEnds } from "./completion/lines.ts";
 import type { Note } from "./completion/notes.ts";
 import { type PackedPrompt, packPrompt, type Snippet } from "./completion/prompt.ts";
@@ -39,7 +40,9 @@ export type SharedDecoding = Pick<DecodeRequest, "signal" | "turn" | "prefillRow
 /** A completion asked for between two parts of a document. */
 export interface CompletionRequest extends DocumentRequest, SharedDecoding {
   readonly sampling: SamplingOptions;
-  /** Leaves the model's text as it is: no stop rules, no trimming. */
+  /** For a document that does not show how it is indented; its text is left as the model indents it where absent. */
+  readonly indentation?: EditorIndentation | undefined;
+  /** Leaves the model's text as it is: no stop rules, no trimming, no other indentation. */
   readonly raw?: boolean;
   /** Prompt tokens processed so far, of those that were not cached. */
   readonly onPrefill?: (done: number, total: number) => void;
@@ -48,7 +51,7 @@ export interface CompletionRequest extends DocumentRequest, SharedDecoding {
 }
 
 export interface CompletionResult {
-  /** What to insert at the cursor, in the document's line ends; "" where there is nothing to insert. */
+  /** What to insert at the cursor, in the document's line ends and indentation; "" where there is nothing to insert. */
   readonly text: string;
   /** Generated tokens, an end token included, before stop rules and trimming shortened their text. */
   readonly tokens: readonly number[];
@@ -145,8 +148,8 @@ export async function completeAlternatives(
 
 /** What decoding is asked for, and what its result means. */
 function begin({ tokenizer }: Reader, packed: PackedPrompt, request: CompletionRequest) {
-  const { prefix, suffix, languageId, maxTokens, sampling, raw = false, onText } = request;
-  const text = new CompletionText(tokenizer, cursorFacts(prefix, suffix, languageId), raw);
+  const { prefix, suffix, languageId, indentation, maxTokens, sampling, raw = false, onText } = request;
+  const text = new CompletionText(tokenizer, cursorFacts(prefix, suffix, languageId, indentation), raw);
   const asked: DecodeRequest = {
     ...present(request),
     prompt: packed.tokens,

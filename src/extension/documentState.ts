@@ -1,3 +1,4 @@
+import type { EditorIndentation } from "../engine/completion/indentation.ts";
 import { cutsCharacter } from "./characters.ts";
 
 /** The text around a cursor, as far as a completion depends on it. */
@@ -10,6 +11,8 @@ export interface DocumentState {
   /** In the document's line ends, as is the suffix. */
   readonly prefix: string;
   readonly suffix: string;
+  /** How the editor is set; undefined where the document is in none. */
+  readonly indentation?: EditorIndentation | undefined;
 }
 
 /** How one state of a document came from an earlier one. */
@@ -39,6 +42,7 @@ export function continuationOf(from: DocumentState, to: DocumentState, longest =
   const length = to.prefix.length - from.prefix.length;
   if (length < 0 || length > longest) return undefined;
   if (from.uri !== to.uri || from.languageId !== to.languageId || from.start !== to.start) return undefined;
+  if (!isSameIndentation(from.indentation, to.indentation)) return undefined;
   const telling = Math.max(0, from.prefix.length - tellingLength);
   if (!to.prefix.startsWith(from.prefix.slice(telling), telling)) return undefined;
   const closedLength = to.suffix.length - from.suffix.length;
@@ -47,6 +51,10 @@ export function continuationOf(from: DocumentState, to: DocumentState, longest =
   const typed = to.prefix.slice(from.prefix.length);
   const closed = to.suffix.slice(0, closedLength);
   return [...closed].every((closer) => typed.includes(openerOf[closer] ?? "\0")) ? { typed, closed } : undefined;
+}
+
+function isSameIndentation(a: DocumentState["indentation"], b: DocumentState["indentation"]): boolean {
+  return a?.insertSpaces === b?.insertSpaces && a?.tabSize === b?.tabSize;
 }
 
 /**

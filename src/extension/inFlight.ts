@@ -107,7 +107,7 @@ export class InFlight {
 
   private async run(engine: Pick<EngineAccess, "complete">): Promise<void> {
     const { path, snippets, maxTokens, alternatives, priority } = this.options;
-    const { prefix, suffix, languageId } = this.state;
+    const { prefix, suffix, languageId, indentation } = this.state;
     try {
       this.result = await engine.complete(
         {
@@ -119,6 +119,7 @@ export class InFlight {
           alternatives,
           priority,
           ...(path === undefined ? {} : { path }),
+          ...(indentation === undefined ? {} : { indentation }),
         },
         this.source.token,
         (text) => {
@@ -159,7 +160,8 @@ export class InFlight {
   }
 
   private facts() {
-    return cursorFacts(this.state.prefix, this.state.suffix, this.state.languageId);
+    const { prefix, suffix, languageId, indentation } = this.state;
+    return cursorFacts(prefix, suffix, languageId, indentation);
   }
 
   /** Resolves when the text grows, the engine ends, the token is cancelled, or after `ms`. */

@@ -130,6 +130,16 @@ export interface DocumentParams {
   readonly snippets: readonly Snippet[];
 }
 
+/** Most columns between tab stops. */
+export const longestTab = 64;
+
+/** What the tab key writes in an editor. */
+export interface EditorIndentation {
+  readonly insertSpaces: boolean;
+  /** Columns between tab stops, and the number of spaces instead: 1 to `longestTab`. */
+  readonly tabSize: number;
+}
+
 export interface CompleteParams extends DocumentParams {
   /** Names this request in `progress`; unique within the connection. */
   readonly id: number;
@@ -140,6 +150,8 @@ export interface CompleteParams extends DocumentParams {
   readonly alternatives?: number;
   /** Reports the text as it grows. */
   readonly progress: boolean;
+  /** For a document that does not show how it is indented. */
+  readonly indentation?: EditorIndentation;
 }
 
 /**
@@ -149,7 +161,7 @@ export interface CompleteParams extends DocumentParams {
 export type Note = "noInfilling" | "noChat" | "nothingBefore" | "cutAbove" | "cutBelow" | "cutAround";
 
 export interface CompleteResult {
-  /** What to insert at the cursor, in the document's line ends, best first; empty where there is nothing to insert. */
+  /** What to insert at the cursor, in the document's line ends and indentation, best first; empty where there is nothing to insert. */
   readonly texts: readonly string[];
   /** Why the first of them ended: a stop rule's name, or how decoding ended. */
   readonly ending: string;

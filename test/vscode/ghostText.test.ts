@@ -73,6 +73,23 @@ describe("ghost text", () => {
     assert.equal(await accepted(editor, textOf(editor)), expected);
   });
 
+  it("is written in the document's tabs, and goes on from what was typed in them", async () => {
+    const before = "function f() {\n\tfirst();\n";
+    const editor = await open(`${before}¦`);
+    // The model indents by one space.
+    editor.options = { tabSize: 1, insertSpaces: true };
+    await suggest(ctx);
+    const expected = before + whole.replaceAll(/^ /gm, "\t");
+    assert.equal(await accepted(editor, textOf(editor)), expected);
+    await vscode.commands.executeCommand("undo");
+    await until("the suggestion is gone", () => textOf(editor) === before);
+    const sent = requests();
+    await typed(ctx, "\tconst ans");
+    await shown();
+    assert.equal(requests(), sent);
+    assert.equal(await accepted(editor, textOf(editor)), expected);
+  });
+
   it("leaves emoji and combining characters before the cursor as they are", async () => {
     const before = 'const s = "🙂 e\u0301 👩‍👩‍👧";\n';
     const editor = await open(`${before}¦`);

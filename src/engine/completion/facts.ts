@@ -1,3 +1,4 @@
+import { documentIndentation, type EditorIndentation, editorUnit, type Indentation } from "./indentation.ts";
 import { type LanguageFamily, languageFamily } from "./languages.ts";
 import { firstLines, indentColumns, isBlank, lastLines } from "./lines.ts";
 import { type Place, placeBetween } from "./placement.ts";
@@ -28,20 +29,32 @@ export interface CursorFacts {
   readonly place: Place | undefined;
   /** One level of indentation as the document writes it: a tab or some spaces. */
   readonly indentUnit: string;
+  /** What the text's own lines are to begin with; undefined where they are to stay as the model writes them. */
+  readonly indentation: Indentation | undefined;
 }
 
 /** Closing brackets, quotes and tags, then at most the punctuation that ends or continues a statement. */
 export const onlyClosers = /^\s*(?:[)\]}>"'`]|<\/[\w:.-]+>)*\s*[:{;,]?\s*$/;
 
-/** Describes the cursor between these two parts of a document of any size; `languageId` as VS Code names it. */
-export function cursorFacts(documentPrefix: string, documentSuffix: string, languageId?: string): CursorFacts {
+/**
+ * Describes the cursor between these two parts of a document of any size; `languageId` as VS Code names it, `editor` for a
+ * document that does not show how it is indented.
+ */
+export function cursorFacts(
+  documentPrefix: string,
+  documentSuffix: string,
+  languageId?: string,
+  editor?: EditorIndentation,
+): CursorFacts {
   const above = lastLines(documentPrefix, linesAround + 1);
   const below = firstLines(documentSuffix, linesAround + 1);
   const linePrefix = above.pop()!;
   const restOfLine = below.shift()!;
   const insertsLines = isBlank(linePrefix) && !isBlank(restOfLine);
   const currentLine = linePrefix + restOfLine;
-  const family = languageFamily(languageId, [...above, currentLine, ...below]);
+  const lines = [...above, currentLine, ...below];
+  const family = languageFamily(languageId, lines);
+  const unit = indentUnit(lines);
   const multi = insertsLines || (onlyClosers.test(restOfLine) && !inLineComment(linePrefix, family));
   const followingLines = insertsLines ? [currentLine, ...below] : below;
   return {
@@ -54,7 +67,8 @@ export function cursorFacts(documentPrefix: string, documentSuffix: string, lang
     place: family === "indentation" && isBlank(linePrefix) ? placeBetween(above, followingLines, family) : undefined,
     mode: multi ? "multi" : "single",
     eol: lineEnd(documentPrefix, documentSuffix),
-    indentUnit: indentUnit([...above, currentLine, ...below]),
+    indentUnit: unit ?? (editor === undefined ? "    " : editorUnit(editor)),
+    indentation: documentIndentation(lines, unit, editor, languageId),
   };
 }
 
@@ -71,7 +85,7 @@ function lineEnd(documentPrefix: string, documentSuffix: string): "\n" | "\r\n" 
   return after > 0 && documentSuffix[after - 1] === "\r" ? "\r\n" : "\n";
 }
 
-function indentUnit(lines: readonly string[]): string {
+function indentUnit(lines: readonly string[]): string | undefined {
   const steps = new Map<string, number>();
   let previous = 0;
   for (const line of lines) {
@@ -82,5 +96,5 @@ function indentUnit(lines: readonly string[]): string {
     previous = columns;
   }
   const ranked = [...steps].sort((a, b) => b[1] - a[1]);
-  return ranked[0]?.[0] ?? "    ";
+  return ranked[0]?.[0];
 }

@@ -1,6 +1,6 @@
 import { cursorFacts } from "./facts.ts";
 import { type Insertion, isMethod } from "./insertion.ts";
-import { indentColumns, isBlank, toDocumentLineEnds } from "./lines.ts";
+import { indentColumns, isBlank, toDocumentLineEnds, whiteSpace } from "./lines.ts";
 
 /**
  * Code that a model wrote as a text of its own, made part of the document: moved to the level of its place, its indentation
@@ -18,8 +18,7 @@ export function fitIndentation(code: string, insertion: Insertion): string {
   const fitted = lines.map((line, index) => {
     if (isBlank(line)) return "";
     const relative = inUnits(levels[index]! - base, indentColumns(ownUnit ?? unit), indentColumns(unit));
-    const indent = whiteSpace(columns + relative - (index === 0 ? givenColumns : 0), unit);
-    return indent + line.trimStart();
+    return whiteSpace(index === 0 ? givenColumns : 0, columns + relative, unit) + line.trimStart();
   });
   return before + toDocumentLineEnds(fitted.join("\n"), eol) + after;
 }
@@ -71,10 +70,4 @@ function closesAt(lines: readonly string[], columns: readonly number[]): number 
 /** Whole levels are converted; what aligns a line beyond them is kept. */
 function inUnits(columns: number, from: number, to: number): number {
   return Math.floor(columns / from) * to + (columns % from);
-}
-
-function whiteSpace(columns: number, unit: string): string {
-  if (!unit.startsWith("\t")) return " ".repeat(Math.max(0, columns));
-  const tab = indentColumns("\t");
-  return "\t".repeat(Math.max(0, Math.floor(columns / tab))) + " ".repeat(Math.max(0, columns) % tab);
 }

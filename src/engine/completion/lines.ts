@@ -1,15 +1,21 @@
-/** Columns between tab stops when indentation is measured; only comparisons within one document matter. */
-const tabColumns = 4;
+/** Columns between tab stops where nobody says how many; mostly comparisons within one document are all that matters. */
+export const tabColumns = 4;
 
 /** Width of a line's leading white space in columns. */
-export function indentColumns(line: string): number {
+export function indentColumns(line: string, tabSize = tabColumns): number {
   let columns = 0;
   for (const char of line) {
     if (char === " ") columns += 1;
-    else if (char === "\t") columns += tabColumns - (columns % tabColumns);
+    else if (char === "\t") columns += tabSize - (columns % tabSize);
     else break;
   }
   return columns;
+}
+
+/** White space from one column up to another, in tabs as far as there are tab stops between them where `unit` is a tab. */
+export function whiteSpace(from: number, to: number, unit: string, tabSize = tabColumns): string {
+  const tabs = unit === "\t" ? Math.floor(to / tabSize) - Math.floor(from / tabSize) : 0;
+  return tabs > 0 ? "\t".repeat(tabs) + " ".repeat(to % tabSize) : " ".repeat(Math.max(0, to - from));
 }
 
 export function isBlank(line: string): boolean {

@@ -1,5 +1,5 @@
 import type { CursorFacts } from "./facts.ts";
-import { indentColumns, isBlank } from "./lines.ts";
+import { indentColumns, isBlank, whiteSpace } from "./lines.ts";
 import { levelAt, type Place } from "./placement.ts";
 import { jumpsAhead } from "./stopAtJumpAhead.ts";
 
@@ -38,7 +38,5 @@ function shifted(text: string, facts: CursorFacts, place: Place): string {
 }
 
 function indented(line: string, shift: number, { indentUnit }: CursorFacts): string {
-  const columns = Math.max(0, indentColumns(line) + shift);
-  const indentation = indentUnit === "\t" ? "\t".repeat(columns / indentColumns(indentUnit)) : " ".repeat(columns);
-  return indentation + line.trimStart();
+  return whiteSpace(0, Math.max(0, indentColumns(line) + shift), indentUnit) + line.trimStart();
 }

@@ -12,6 +12,7 @@ export const complete: Handler<CompleteParams, CompleteResult> = (params, token,
         ...documentRequest(params, params.maxTokens),
         ...sharedDecoding(request, model, client),
         sampling: greedy,
+        indentation: params.indentation,
         ...(params.progress ? { onText: progressOf(params.id, client) } : {}),
       };
       const packed = promptOf(engine, engine.capacity, asked);

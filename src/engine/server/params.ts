@@ -1,6 +1,7 @@
 import type {
   CompleteParams,
   DocumentParams,
+  EditorIndentation,
   EngineConfiguration,
   GenerateParams,
   HelloParams,
@@ -9,7 +10,7 @@ import type {
   Snippet,
   WarmParams,
 } from "../../protocol/messages.ts";
-import { longestIdleMinutes } from "../../protocol/messages.ts";
+import { longestIdleMinutes, longestTab } from "../../protocol/messages.ts";
 import { boolean, integer, list, matching, number, object, oneOf, optional, text } from "./checks.ts";
 
 const longestDocument = 16 * 1024 * 1024;
@@ -52,6 +53,7 @@ export const params = {
     maxTokens,
     alternatives: optional(integer(1, mostAlternatives)),
     progress: boolean,
+    indentation: optional(object<EditorIndentation>({ insertSpaces: boolean, tabSize: integer(1, longestTab) })),
   }),
   warm: object<WarmParams>(documentFields),
   generate: object<GenerateParams>({

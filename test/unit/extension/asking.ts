@@ -14,6 +14,7 @@ export interface Wish {
   readonly trigger?: Ask["trigger"];
   readonly editor?: Partial<Ask["editor"]>;
   readonly isAhead?: boolean;
+  readonly indentation?: DocumentState["indentation"];
   readonly isPaused?: boolean;
   /** The user has not gone on when the editor stops waiting. */
   readonly staysThere?: boolean;
@@ -60,7 +61,10 @@ export class Desk {
       trigger: wish.trigger ?? "automatic",
       settings: { ...defaultSettings, ...wish.settings },
       isPaused: wish.isPaused ?? false,
-      read: () => ({ ...placeOf(text), isAhead: wish.isAhead ?? false }),
+      read: () => {
+        const { state, restOfLine } = placeOf(text);
+        return { state: { ...state, indentation: wish.indentation }, restOfLine, isAhead: wish.isAhead ?? false };
+      },
       isCurrent: () => wish.staysThere ?? false,
       offerAgain: () => {
         this.offersAgain += 1;

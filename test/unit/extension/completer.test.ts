@@ -39,6 +39,19 @@ describe("Completer", () => {
     assert.equal(desk.engine.of("typed").length, 2);
   });
 
+  it("sends how the editor indents, and asks again where that has changed", async () => {
+    const tabs = { insertSpaces: false, tabSize: 4 };
+    await desk.complete("f() {|", "\n\ta();", { indentation: tabs });
+    assert.deepEqual(desk.engine.requests[0]!.params.indentation, tabs);
+    assert.deepEqual((await desk.ask("f() {|", { indentation: { ...tabs } }).offer)?.texts, ["\n\ta();"]);
+    for (const indentation of [
+      { ...tabs, tabSize: 8 },
+      { ...tabs, insertSpaces: true },
+    ])
+      assert.deepEqual((await desk.complete("f() {|", "\n  a();", { indentation }))?.texts, ["\n  a();"]);
+    assert.equal(desk.engine.of("typed").length, 3);
+  });
+
   it("remembers that there was nothing to add", async () => {
     assert.equal(await desk.complete("done|", ""), undefined);
     assert.equal(desk.stage, "nothingToAdd");
