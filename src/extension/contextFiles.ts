@@ -1,4 +1,5 @@
 import * as vscode from "vscode";
+import type { GitIgnores } from "./gitIgnores.ts";
 import { isPrivate } from "./privateFiles.ts";
 
 /** The part of the built-in git extension's interface that is used here. */
@@ -11,11 +12,14 @@ interface GitInterface {
 const readableSchemes = new Set(["file", "vscode-remote", "vscode-vfs", "vscode-notebook-cell"]);
 
 /** Whether pieces of a document may be used in other files: trusted, in the workspace, not secret, not ignored, not excluded. */
-export async function mayBeContext(document: vscode.TextDocument): Promise<boolean> {
+export async function mayBeContext(
+  document: vscode.TextDocument,
+  git: Pick<GitIgnores, "isIgnored">,
+): Promise<boolean> {
   const { uri } = document;
   if (!vscode.workspace.isTrusted || !readableSchemes.has(uri.scheme) || isPrivate(uri.path)) return false;
   const folder = vscode.workspace.getWorkspaceFolder(uri);
-  return folder !== undefined && !isExcluded(document, folder) && !(await isGitIgnored(uri));
+  return folder !== undefined && !isExcluded(document, folder) && !(await isGitIgnored(uri, git));
 }
 
 function isExcluded(document: vscode.TextDocument, folder: vscode.WorkspaceFolder): boolean {
@@ -28,8 +32,19 @@ function isExcluded(document: vscode.TextDocument, folder: vscode.WorkspaceFolde
   });
 }
 
-/** A file of a repository that cannot be asked counts as ignored. */
-async function isGitIgnored(uri: vscode.Uri): Promise<boolean> {
+/** Files of this machine; the path of others says nothing here. */
+const localSchemes = new Set(["file", "vscode-notebook-cell"]);
+
+async function isGitIgnored(uri: vscode.Uri, git: Pick<GitIgnores, "isIgnored">): Promise<boolean> {
+  const answer = localSchemes.has(uri.scheme) ? await git.isIgnored(uri.fsPath) : undefined;
+  return answer ?? (await isIgnoredForExtension(uri));
+}
+
+/**
+ * What the editor's own git extension says, which may know a git that is not on PATH. A file of a repository that cannot be
+ * asked counts as ignored.
+ */
+async function isIgnoredForExtension(uri: vscode.Uri): Promise<boolean> {
   const extension = vscode.extensions.getExtension<{ readonly enabled: boolean; getAPI(version: 1): GitInterface }>(
     "vscode.git",
   );

@@ -1,8 +1,11 @@
 import * as vscode from "vscode";
 import { mayBeContext } from "./contextFiles.ts";
 import type { EngineAccess } from "./engine.ts";
+import { findGit, GitIgnores } from "./gitIgnores.ts";
+import { IgnoreRules } from "./ignoreRules.ts";
+import { machineFiles } from "./searchPath.ts";
 import { SnippetChoice, type SnippetPlace } from "./snippetChoice.ts";
-import { SnippetRing, takeChunk } from "./snippetRing.ts";
+import { type Chunk, SnippetRing, takeChunk } from "./snippetRing.ts";
 import { pathInWorkspace, textSourceOf } from "./textDocument.ts";
 
 /** What gathering needs to know of the completions. */
@@ -14,6 +17,8 @@ export interface GatheringHost {
   /** Other files may be read here. */
   wantsOtherFiles(document: vscode.TextDocument): boolean;
   placeIn(editor: vscode.TextEditor): SnippetPlace | undefined;
+  /** Pieces of files that requests may have had are not to be used any more, nor what was made of them. */
+  contextIsGone(): void;
 }
 
 /** The cursor has left for another part of a file once it moved this many lines. */
@@ -26,6 +31,9 @@ const switchedMs = 200;
 export class ContextGathering implements vscode.Disposable {
   private readonly ring = new SnippetRing();
   private readonly choice: SnippetChoice;
+  private readonly git = new GitIgnores(() => findGit(folderPaths(), machineFiles(process.env)));
+  /** Rises whenever the rules about what may be used change. */
+  private rules = 0;
   private readonly subscriptions: vscode.Disposable[];
   /** Where the cursor was when a chunk was last taken, by document. */
   private readonly lastTaken = new Map<string, number>();
@@ -58,10 +66,15 @@ export class ContextGathering implements vscode.Disposable {
         this.choice.closed(uri.toString());
       }),
       workspace.onDidDeleteFiles(({ files }) => {
-        for (const uri of files) this.ring.forget(uri.toString());
+        for (const uri of files) this.ring.forget(isOf(uri));
       }),
       workspace.onDidRenameFiles(({ files }) => {
-        for (const { oldUri } of files) this.ring.forget(oldUri.toString());
+        for (const { oldUri } of files) this.ring.forget(isOf(oldUri));
+      }),
+      workspace.onDidChangeWorkspaceFolders(() => this.git.forget()),
+      new IgnoreRules((folder) => {
+        this.changeRules();
+        this.drop(isBelow(folder));
       }),
       window.onDidChangeWindowState(({ focused }) => {
         if (!focused) this.rest();
@@ -83,9 +96,10 @@ export class ContextGathering implements vscode.Disposable {
     this.choice.interrupt();
   }
 
-  /** Forgets all pieces of files: the user wants none any more, or the ignore rules have changed. */
+  /** Forgets all pieces of files: the user may want none any more, or exclude others than before. */
   forget(): void {
-    this.ring.forget();
+    this.changeRules();
+    this.ring.forget(() => true);
     this.choice.forget();
   }
 
@@ -110,9 +124,23 @@ export class ContextGathering implements vscode.Disposable {
     const path = pathInWorkspace(document.uri);
     const chunk = path === undefined ? undefined : takeChunk(textSourceOf(document), uri, path, line);
     if (chunk === undefined) return;
-    void mayBeContext(document).then((allowed) => {
-      if (allowed) this.ring.add(chunk);
+    const { rules } = this;
+    void mayBeContext(document, this.git).then((allowed) => {
+      if (rules !== this.rules) this.take(document, line, cursor);
+      else if (allowed) this.ring.add(chunk);
+      else this.drop(isOf(document.uri));
     });
+  }
+
+  private changeRules(): void {
+    this.rules += 1;
+    this.git.forget();
+  }
+
+  private drop(isGone: (chunk: Chunk) => boolean): void {
+    if (!this.ring.forget(isGone) && !this.choice.has(isGone)) return;
+    this.choice.forget();
+    this.host.contextIsGone();
   }
 
   private refreshAfter(ms: number): void {
@@ -129,4 +157,19 @@ export class ContextGathering implements vscode.Disposable {
     if (this.host.isIdleFor(switchedMs)) void this.choice.refresh(place);
     else this.refreshAfter(idleMs);
   }
+}
+
+function folderPaths(): string[] {
+  return (vscode.workspace.workspaceFolders ?? []).map(({ uri }) => uri.fsPath);
+}
+
+function isOf(uri: vscode.Uri): (chunk: Chunk) => boolean {
+  const name = uri.toString();
+  return (chunk) => chunk.uri === name;
+}
+
+/** Whatever the case, which some file systems leave open: to forget too much does no harm. */
+function isBelow(folder: vscode.Uri): (chunk: Chunk) => boolean {
+  const beginning = `${folder.path.replace(/\/$/, "")}/`.toLowerCase();
+  return (chunk) => vscode.Uri.parse(chunk.uri).path.toLowerCase().startsWith(beginning);
 }

@@ -1,8 +1,7 @@
 import { execFile } from "node:child_process";
-import { constants } from "node:fs";
-import { access, realpath, stat } from "node:fs/promises";
 import { posix, win32 } from "node:path";
 import type { LogSink } from "./engineLog.ts";
+import { executableName, executablesOnPath, type MachineFiles, machineFiles } from "./searchPath.ts";
 
 /** What the engine's script is run with. */
 export interface EngineRuntime {
@@ -25,15 +24,9 @@ export interface RuntimeChoice {
 }
 
 /** What the machine has; the real one is `runtimeMachine`. */
-export interface RuntimeMachine {
-  readonly platform: NodeJS.Platform;
-  /** The PATH variable. */
-  readonly searchPath: string;
+export interface RuntimeMachine extends MachineFiles {
   /** The executable that runs this code, and whether it is Electron rather than Node. */
   readonly editor: { readonly path: string; readonly electron: boolean };
-  isExecutable(path: string): Promise<boolean>;
-  /** The path without links; itself where it cannot be told. */
-  realPath(path: string): Promise<string>;
   /** What the executable prints for --version; undefined where it cannot be run. */
   version(path: string): Promise<string | undefined>;
 }
@@ -52,7 +45,6 @@ export async function resolveRuntime(
   log: LogSink,
 ): Promise<EngineRuntime> {
   const path = machine.platform === "win32" ? win32 : posix;
-  const nodeName = machine.platform === "win32" ? "node.exe" : "node";
 
   const attempt = async (name: string, command: string): Promise<EngineRuntime | undefined> => {
     const refusal = await reasonAgainst(command, machine);
@@ -79,17 +71,8 @@ export async function resolveRuntime(
   const fromSearchPath = async () => {
     const name = "node on PATH";
     if (!trusted) return passOver(name, "the workspace is not trusted");
-    for (const folder of machine.searchPath.split(path.delimiter)) {
-      if (!path.isAbsolute(folder)) {
-        passOver(name, "an entry of PATH is not absolute", folder);
-        continue;
-      }
-      const command = path.join(folder, nodeName);
-      if (!(await machine.isExecutable(command))) continue;
-      if (await liesInside(command, workspaceFolders, machine)) {
-        passOver(name, "an entry of PATH lies inside the workspace", command);
-        continue;
-      }
+    const passedOver = (reason: string, command: string) => passOver(name, reason, command);
+    for await (const command of executablesOnPath("node", workspaceFolders, machine, passedOver)) {
       const runtime = await attempt(name, command);
       if (runtime !== undefined) return runtime;
     }
@@ -99,7 +82,7 @@ export async function resolveRuntime(
     path.dirname(engineScript),
     "node",
     ...(machine.platform === "win32" ? [] : ["bin"]),
-    nodeName,
+    executableName("node", machine.platform),
   );
   return (
     (await fromSetting()) ??
@@ -121,38 +104,11 @@ async function reasonAgainst(command: string, machine: RuntimeMachine): Promise<
   return Number(major) < oldestMajor ? `version ${oldestMajor} or later is needed, and it is ${version}` : undefined;
 }
 
-/** Whether the executable, or what it is a link to, lies in one of the folders or in what they are links to. */
-async function liesInside(command: string, folders: readonly string[], machine: RuntimeMachine): Promise<boolean> {
-  const commands = [command, await machine.realPath(command)];
-  for (const folder of folders) {
-    const places = [folder, await machine.realPath(folder)];
-    if (places.some((place) => commands.some((path) => isWithin(place, path, machine.platform)))) return true;
-  }
-  return false;
-}
-
-function isWithin(folder: string, file: string, platform: NodeJS.Platform): boolean {
-  const path = platform === "win32" ? win32 : posix;
-  const comparable = (name: string) => (platform === "linux" ? name : name.toLowerCase());
-  const way = path.relative(comparable(folder), comparable(file));
-  return way === "" || (way !== ".." && !way.startsWith(`..${path.sep}`) && !path.isAbsolute(way));
-}
-
 /** This machine. Executables are tried out in `folder`, as version managers choose by the working directory. */
 export function runtimeMachine(folder: string, environment: NodeJS.ProcessEnv): RuntimeMachine {
   return {
-    platform: process.platform,
-    searchPath: environment["PATH"] ?? environment["Path"] ?? "",
+    ...machineFiles(environment),
     editor: { path: process.execPath, electron: process.versions["electron"] !== undefined },
-    async isExecutable(path) {
-      const found = await stat(path).catch(() => undefined);
-      if (found?.isFile() !== true) return false;
-      return access(path, constants.X_OK).then(
-        () => true,
-        () => false,
-      );
-    },
-    realPath: (path) => realpath(path).catch(() => path),
     version: (command) =>
       new Promise((resolve) => {
         const options = { cwd: folder, env: environment, timeout: versionMs, windowsHide: true };

@@ -45,6 +45,7 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
       isIdleFor: (ms) => this.completer.isIdleFor(ms) && engine.state.kind === "ready" && !engine.state.busy,
       wantsOtherFiles: (document) => this.settingsFor(document).contextFromOtherFiles,
       placeIn: (editor) => this.snippetPlace(editor),
+      contextIsGone: () => this.completer.invalidate(),
     });
     const { window, workspace } = vscode;
     this.subscriptions = [

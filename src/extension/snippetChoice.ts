@@ -48,6 +48,11 @@ export class SnippetChoice {
     return this.chosen.map(asSnippet);
   }
 
+  /** Whether a chunk goes along with requests, though the ring may have lost it. */
+  has(isMeant: (chunk: Chunk) => boolean): boolean {
+    return this.chosen.some(isMeant);
+  }
+
   /** Forgets the choice: the user or the ignore rules no longer allow it. */
   forget(): void {
     this.interrupt();

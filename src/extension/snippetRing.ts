@@ -59,9 +59,12 @@ export class SnippetRing {
     this.version += 1;
   }
 
-  /** Drops what came from a file that is gone or was renamed; without a URI, everything. */
-  forget(uri?: string): void {
-    this.chunks = uri === undefined ? [] : this.chunks.filter((chunk) => chunk.uri !== uri);
+  /** Drops pieces of files that are gone, or that may not be used any more, and says whether there were any. */
+  forget(isGone: (chunk: Chunk) => boolean): boolean {
+    const kept = this.chunks.filter((chunk) => !isGone(chunk));
+    if (kept.length === this.chunks.length) return false;
+    this.chunks = kept;
     this.version += 1;
+    return true;
   }
 }

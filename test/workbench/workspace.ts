@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { appendFileSync, cpSync } from "node:fs";
+import { appendFileSync, cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { repository } from "./repository.ts";
 
@@ -7,6 +7,7 @@ import { repository } from "./repository.ts";
 export interface TestWorkspace {
   /** The workspace file, which names both folders. */
   readonly file: string;
+  /** A folder of a git repository that begins above it, and ignores `hidden`. */
   readonly first: string;
   /** A git repository that ignores `built`; its settings exclude `generated`. */
   readonly second: string;
@@ -16,8 +17,11 @@ export interface TestWorkspace {
 export function copyWorkspace(to: string): TestWorkspace {
   cpSync(join(repository, "test", "vscode", "workspace"), to, { recursive: true });
   const second = join(to, "second");
-  const { status, stderr } = spawnSync("git", ["init", "--quiet", second], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`The tests need git: ${stderr}`);
+  for (const root of [to, second]) {
+    const { status, stderr } = spawnSync("git", ["init", "--quiet", root], { encoding: "utf8" });
+    if (status !== 0) throw new Error(`The tests need git: ${stderr}`);
+  }
+  writeFileSync(join(to, ".gitignore"), "hidden/\n");
   appendFileSync(join(second, ".git", "info", "exclude"), "built/\n");
   return { file: join(to, "two.code-workspace"), first: join(to, "first"), second };
 }

@@ -53,7 +53,7 @@ describe("SnippetChoice", () => {
   it("is made anew after it was forgotten", () => {
     add(invoice, "invoice.ts");
     assert.deepEqual(paths(), ["invoice.ts"]);
-    ring.forget();
+    ring.forget(() => true);
     choice.forget();
     assert.deepEqual(paths(), []);
   });

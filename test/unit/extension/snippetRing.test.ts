@@ -57,7 +57,8 @@ describe("SnippetRing", () => {
       ring.all.map(({ lines }) => lines[0]),
       ["changed 18", "x 168"],
     );
-    ring.forget("file:///a.ts");
+    assert.ok(ring.forget(({ uri }) => uri === "file:///a.ts"));
+    assert.ok(!ring.forget(({ uri }) => uri === "file:///a.ts"));
     assert.equal(ring.all.length, 0);
   });
 });

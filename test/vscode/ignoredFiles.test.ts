@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { appendFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as vscode from "vscode";
+import type { Ctx } from "../../src/extension/ctx.ts";
+import {
+  closeAll,
+  newFunction,
+  open,
+  openFile,
+  ready,
+  suggest,
+  until,
+  type Watch,
+  watchRequests,
+} from "./extension.ts";
+
+describe("files that are ignored", () => {
+  let ctx: Ctx;
+  let watch: Watch;
+  before(async () => {
+    ctx = await ready();
+  });
+  beforeEach(() => {
+    watch = watchRequests(ctx);
+  });
+  afterEach(async () => {
+    watch.stop();
+    await closeAll();
+  });
+
+  const folder = (name: string) => vscode.workspace.workspaceFolders!.find((root) => root.name === name)!.uri;
+  const place = (...path: string[]) => join(folder("second").fsPath, ...path);
+
+  /** Files of which pieces go along with a request from somewhere else. */
+  async function context(): Promise<string[]> {
+    await open(`const price = known_price(article) ?? default_price;\n${newFunction()}¦`);
+    await suggest(ctx);
+    return watch.requests.at(-1)!.snippets.map(({ path }) => path);
+  }
+
+  it("are no context where the rule stands above the opened folder", async () => {
+    await openFile("first", "hidden/prices.py");
+    await openFile("second", "prices.py");
+    await until("the other file is read", async () => (await context()).includes("second/prices.py"));
+    assert.ok(!(await context()).includes("first/hidden/prices.py"));
+  });
+
+  const settings = () => vscode.workspace.getConfiguration("files", folder("second"));
+  const rules: readonly (readonly [string, "first" | "second", (path: string) => unknown])[] = [
+    [".gitignore", "second", (path) => appendFileSync(place(".gitignore"), `${path}\n`)],
+    [".git/info/exclude", "second", (path) => appendFileSync(place(".git", "info", "exclude"), `${path}\n`)],
+    ["a .gitignore above the folder", "first", (path) => appendFileSync(place("..", ".gitignore"), `${path}\n`)],
+    [
+      "the repository's exclude file above the folder",
+      "first",
+      (path) => appendFileSync(place("..", ".git", "info", "exclude"), `${path}\n`),
+    ],
+    [
+      "files.exclude",
+      "second",
+      (path) => {
+        const excluded = settings().inspect<object>("exclude")?.workspaceFolderValue;
+        const target = vscode.ConfigurationTarget.WorkspaceFolder;
+        return settings().update("exclude", { ...excluded, [path]: true }, target);
+      },
+    ],
+  ];
+  for (const [index, [name, root, ignore]] of rules.entries()) {
+    it(`are forgotten once ${name} says so`, async () => {
+      const path = `later${index}.py`;
+      const lines = [`later${index}_prices = {}`, `def known_price${index}(article, default_price):`];
+      const text = [...lines, `    return later${index}_prices.get(article) or default_price`, ""].join("\n");
+      const file = join(folder(root).fsPath, path);
+      writeFileSync(file, text);
+      await openFile(root, path);
+      await until("the file is read", async () => (await context()).includes(`${root}/${path}`));
+      await ignore(path);
+      await until("the file is forgotten", async () => !(await context()).includes(`${root}/${path}`));
+      await openFile(root, path);
+      for (let again = 0; again < 3; again++) assert.ok(!(await context()).includes(`${root}/${path}`));
+    });
+  }
+});
