@@ -67,6 +67,35 @@ describe("diagnostics", () => {
   });
 
   const paths: [string, string, string][] = [
+    ["round brackets", `${home}/My (Secret) Project/x.rs`, "~/…"],
+    ["a bracket that is never closed", `${home}/My (Secret/x.rs is gone`, "~/…"],
+    ["square, curly and angle ones", `${home}/[a] {b} <c>/Secret`, "~/…"],
+    ["commas, semicolons, bars", `${home}/Smith, Jones; Sons | Co/Secret`, "~/…"],
+    ["an apostrophe in single quotes", `open '${home}/Bob's Secret/x' failed`, "open '~/…' failed"],
+    ["an apostrophe in the last name", `open '${home}/Bob's Secret' failed`, "open '~/…' failed"],
+    ["an apostrophe at a word's end", `open '${home}/the dogs' home/x' can't`, "open '~/…' can't"],
+    ["two quoted paths", `rename '${home}/a' -> '${home}/b c' failed`, "rename '~/…' -> '~/…' failed"],
+    ["a quoted path before a foreign one", `link '${home}/a' -> '/usr/b'`, "link '~/…' -> '/usr/b'"],
+    ["a stack's line", `at f (${home}/My (Secret)/x.ts:1:2)`, "at f (~/…)"],
+    ["a bracket too many", `at f (${home}/My Secret) old/x.ts:1:2)`, "at f (~/…)"],
+    ["a sentence behind a bracket", `(${home}/a (b)) is gone (2)`, "(~/…) is gone (2)"],
+    ["a file's end before punctuation", `${home}/My (Secret)/m.gguf: it ends early`, "~/…: it ends early"],
+    ["a file's end before a full stop", `No ${home}/a b/x.json. Try again.`, "No ~/…. Try again."],
+    ["a folder that has a file's ending", `${home}/x.js, and more/Secret`, "~/…"],
+    ["what may be a name or a sentence", `${home}/Secret is gone`, "~/…"],
+    ["a name and a company's ending", `${home}/Acme.io, Secret`, "~/…"],
+    ["JSON", `{"a":"${home}/My \\"Secret\\" (1)/x","b":1}`, `{"a":"~/…","b":1}`],
+    ["JSON with words before", `{"a":"in ${home}/Secret (1)","b":1}`, `{"a":"in ~/…","b":1}`],
+    ["line by line", `${home}/(a)\r\nb ${home}/c\nd`, "~/…\r\nb ~/…\nd"],
+    ["a URI", `file://${home}/My%20(Secret)/x.rs`, "file:~/…"],
+    ["a URI in quotes", `'file://${home}/My%20%28Secret%29/x.rs' is gone`, "'file:~/…' is gone"],
+    [
+      "a URI that escapes more than it must",
+      "vscode-notebook-cell:/home/ada%2El/My%20%28Secret%29",
+      "vscode-notebook-cell:~/…",
+    ],
+    ["a path that is a part of an address", "?path=%2Fhome%2Fada.l%2FSecret", "?path=~/…"],
+    ["the home at a sentence's end", `It is ${home}.`, "It is ~/…"],
     ["a path ends at a quote", `open '${home}/a b/c' failed`, "open '~/…' failed"],
     ["the home itself", `in ${home}`, "in ~/…"],
     ["another user's name that begins alike", "/home/ada.lovelace/x", "/home/ada.lovelace/x"],
@@ -84,10 +113,17 @@ describe("diagnostics", () => {
       JSON.stringify("C:\\Users\\Ada L\\Secret").slice(1, -1),
       "C:/Users/Ada L/Secret",
       "file:///C:/Users/Ada%20L/Secret",
+      "file:///c%3A/Users/Ada%20L/My%20%28Secret%29/Secret.rs",
+      "C:\\Users\\Ada L\\My (Big) [x]\\Secret",
+      '"C:\\Users\\Ada L\\a\\" Secret',
+      JSON.stringify({ a: "C:\\Users\\Ada L\\My (Big)\\Secret" }),
+      "\\\\?\\C:\\Users\\Ada L\\My, (Big)\\Secret",
     ]) {
       const cleaned = withoutHomePaths(path, homes);
       assert.doesNotMatch(cleaned, /Ada|Secret/i, cleaned);
     }
+    const frame = "at f (C:\\Users\\Ada L\\My (Big)\\Secret.ts:1:2) there";
+    assert.equal(withoutHomePaths(frame, homes), "at f (~/…) there");
     assert.equal(withoutHomePaths("/a/b", ["/"]), "/a/b");
   });
 
