@@ -66,10 +66,7 @@ async function toggleLanguage(): Promise<void> {
 
 async function whyNoSuggestion({ completions, engine }: Ctx): Promise<void> {
   const editorSuggests = vscode.workspace.getConfiguration("editor").get<boolean>("inlineSuggest.enabled", true);
-  const { state } = engine;
-  const whySlow = state.kind === "ready" ? state.model.deviceReason : undefined;
-  const isLoading = state.kind === "starting" || state.kind === "loading";
-  const { sentence, remedy } = completions.log.explain(vscode.l10n, editorSuggests, whySlow, isLoading);
+  const { sentence, remedy } = completions.log.explain(vscode.l10n, { editorSuggests, engine: engine.state });
   const actions = remedy === undefined ? [] : [remedy.title];
   const chosen = await vscode.window.showInformationMessage(sentence, ...actions);
   if (remedy !== undefined && chosen === remedy.title)

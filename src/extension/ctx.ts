@@ -17,6 +17,7 @@ import { type ModelSelection, selectModel } from "./selectModel.ts";
 import { offerSetUp } from "./setUp.ts";
 import { StatisticsPanel } from "./statsPanel.ts";
 import { StatusBar } from "./statusBar.ts";
+import { StoppedNotice } from "./stoppedNotice.ts";
 import { Throughput } from "./throughput.ts";
 import { UserChoices } from "./userChoices.ts";
 
@@ -101,7 +102,14 @@ export class Ctx implements vscode.Disposable {
       l10n,
       setUp: () => this.setUp(),
     };
-    const { window } = vscode;
+    const { window, commands } = vscode;
+    const stopped = new StoppedNotice({
+      state: () => this.engine.state,
+      isFocused: () => window.state.focused,
+      ask: (message, ...actions) => window.showErrorMessage(message, ...actions),
+      run: (command, ...values) => commands.executeCommand(command, ...values),
+      l10n,
+    });
     this.subscriptions = [
       this.journal,
       client,
@@ -112,6 +120,8 @@ export class Ctx implements vscode.Disposable {
       new GenerateCommands(generation),
       registerCommands(this),
       this.engine.onState((state) => this.follow(state)),
+      this.engine.onState(() => void stopped.check()),
+      window.onDidChangeWindowState(() => void stopped.check()),
       workspace.onDidChangeConfiguration((event) => {
         if (this.choices.concerns(event)) void this.configure().then(load);
       }),

@@ -38,7 +38,10 @@ export interface EngineAccess {
     token: CancellationToken,
     onText?: (text: string) => void,
   ): Promise<GenerateResult | undefined>;
-  /** Tells the engine what the user chose; kept and told again to every engine that is started later. */
+  /**
+   * Tells the engine what the user chose; kept and told again to every engine that is started later. One that is stopped is
+   * started again: the choice may be what it needed.
+   */
   configure(configuration: EngineConfiguration): void;
   /** Whether `onRound` fires. */
   observeRounds(wanted: boolean): void;

@@ -92,7 +92,11 @@ export class EngineClient implements EngineAccess, Disposable {
   configure(configuration: EngineConfiguration): void {
     this.configuration = configuration;
     if (this.live !== undefined) this.tellConfiguration(this.live);
-    else if (this.attempt === undefined && this.current.kind !== "stopped") this.setState(unstarted(configuration));
+    else if (this.attempt !== undefined) return;
+    else if (this.current.kind === "stopped" && configuration.modelPath !== undefined) {
+      this.backoff.reset();
+      this.begin();
+    } else this.setState(unstarted(configuration));
   }
 
   observeRounds(wanted: boolean): void {

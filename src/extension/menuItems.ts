@@ -1,5 +1,6 @@
 import type { ConnectionState } from "./engine.ts";
 import type { Localizer } from "./localizer.ts";
+import { engineRemedy } from "./remedies.ts";
 
 /** A line of the quick menu: a command with words for it. */
 export interface MenuItem {
@@ -25,11 +26,11 @@ export function menuItems({ engine, enabled }: MenuFacts, l10n: Localizer): Menu
     return [item("jakiro.setUp", `$(cloud-download) ${l10n.t("Set Up Jakiro…")}`), log, diagnostics];
   }
   const broken = engine.kind === "failed" || engine.kind === "stopped";
+  const helps = ({ command }: MenuItem) => broken && command === engineRemedy(engine, l10n).command;
   const toggle = enabled
     ? item("jakiro.toggle", `$(debug-pause) ${l10n.t("Switch Suggestions Off")}`)
     : item("jakiro.toggle", `$(play) ${l10n.t("Switch Suggestions On")}`);
-  return [
-    ...(broken ? [restart] : []),
+  const usual = [
     toggle,
     item("jakiro.openStatistics", `$(graph) ${l10n.t("Open Statistics")}`),
     item("jakiro.whyNoSuggestion", `$(question) ${l10n.t("Why No Suggestion?")}`),
@@ -44,10 +45,12 @@ export function menuItems({ engine, enabled }: MenuFacts, l10n: Localizer): Menu
           ),
         ]
       : []),
-    ...(broken ? [] : [restart]),
+    restart,
     log,
     diagnostics,
   ];
+  if (!broken) return usual;
+  return [...usual.filter(helps), log, ...usual.filter((other) => other !== log && !helps(other))];
 }
 
 function nameOf(state: ConnectionState): string {

@@ -1,4 +1,6 @@
+import type { ConnectionState } from "./engine.ts";
 import type { Localizer } from "./localizer.ts";
+import { engineRemedy, type Remedy } from "./remedies.ts";
 
 /** Where the way from a keystroke to a suggestion can end. */
 export type Stage =
@@ -27,19 +29,19 @@ export interface NoSuggestion {
   readonly detail?: string;
 }
 
-/** A command that helps, with its button's label. */
-export interface Remedy {
-  readonly title: string;
-  readonly command: string;
-  readonly arguments?: readonly string[];
-}
-
 /** What `Why No Suggestion?` shows. */
 export interface Explanation {
   /** Absent: a suggestion was shown, or none was asked for yet. */
   readonly stage?: Stage;
   readonly sentence: string;
   readonly remedy?: Remedy;
+}
+
+/** What an explanation depends on besides the last request. */
+export interface Circumstances {
+  /** VS Code's `editor.inlineSuggest.enabled`, without which nobody is asked; true where absent. */
+  readonly editorSuggests?: boolean;
+  readonly engine?: ConnectionState;
 }
 
 /** Remembers how the last request for a suggestion ended. */
@@ -54,21 +56,18 @@ export class SuggestionLog {
     this.last = reason;
   }
 
-  /**
-   * The last request's end, in the user's language.
-   * @param editorSuggests VS Code's `editor.inlineSuggest.enabled`, without which nobody is asked
-   * @param whySlow why the model is not on a GPU, one sentence, where that was to be tried
-   * @param isLoading whether the engine is being started or loads a model
-   */
-  explain(l10n: Localizer, editorSuggests = true, whySlow?: string, isLoading = false): Explanation {
-    if (!editorSuggests) return explanationOf({ stage: "editorSetting" }, l10n);
+  /** The last request's end, in the user's language. */
+  explain(l10n: Localizer, { editorSuggests = true, engine }: Circumstances = {}): Explanation {
+    if (!editorSuggests) return explanationOf({ stage: "editorSetting" }, engine, l10n);
     // Who waits for a model ends the wait by typing, or by asking why.
+    const isLoading = engine?.kind === "starting" || engine?.kind === "loading";
     if (isLoading && (this.last === undefined || isWaitEnded(this.last)))
-      return explanationOf({ stage: "loading" }, l10n);
+      return explanationOf({ stage: "loading" }, engine, l10n);
     if (this.last === undefined)
       return { sentence: l10n.t("No suggestion was asked for yet: type in an editor, or trigger one.") };
     if (this.last === "shown") return { sentence: l10n.t("The last request had a suggestion.") };
-    const explanation = explanationOf(this.last, l10n);
+    const explanation = explanationOf(this.last, engine, l10n);
+    const whySlow = engine?.kind === "ready" ? engine.model.deviceReason : undefined;
     if (this.last.stage !== "typing" || whySlow === undefined) return explanation;
     return { ...explanation, sentence: `${explanation.sentence} ${l10n.t("It runs on the processor: {0}", whySlow)}` };
   }
@@ -78,7 +77,11 @@ function isWaitEnded(last: NoSuggestion | "shown"): boolean {
   return last !== "shown" && (last.stage === "typing" || last.stage === "yielded");
 }
 
-function explanationOf({ stage, detail = "" }: NoSuggestion, l10n: Localizer): Explanation {
+function explanationOf(
+  { stage, detail = "" }: NoSuggestion,
+  engine: ConnectionState | undefined,
+  l10n: Localizer,
+): Explanation {
   const trigger = { title: l10n.t("Complete Here"), command: "jakiro.completeHere" };
   const log = { title: l10n.t("Show Log"), command: "jakiro.showLog" };
   const toggle = { title: l10n.t("Toggle"), command: "jakiro.toggle" };
@@ -112,7 +115,7 @@ function explanationOf({ stage, detail = "" }: NoSuggestion, l10n: Localizer): E
       sentence: l10n.t("The model is being loaded; suggestions begin when it is ready."),
       remedy: { title: l10n.t("Open Statistics"), command: "jakiro.openStatistics" },
     },
-    engine: { sentence: detail, remedy: { title: l10n.t("Restart Engine"), command: "jakiro.restartEngine" } },
+    engine: { sentence: detail, remedy: engineRemedy(engine, l10n) },
     midLine: {
       sentence: l10n.t("Code follows the cursor on its line; while typing, suggestions appear at line ends only."),
       remedy: trigger,

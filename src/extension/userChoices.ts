@@ -5,8 +5,11 @@ import type { LogSink } from "./engineLog.ts";
 import type { TraceLevel } from "./requestTrace.ts";
 import type { ModelSettings } from "./selectModel.ts";
 
-/** Settings that the engine process depends on. All have application scope: no workspace and no remote can set them. */
-const engineKeys = ["model", "head", "device", "gpuAdapter", "engine.idleMinutes"];
+/**
+ * Settings that the engine process depends on. All have application scope: no workspace and no remote can set them. The Node
+ * that runs it is asked for at each start, which a stopped engine is waiting for.
+ */
+const engineKeys = ["model", "head", "device", "gpuAdapter", "engine.idleMinutes", "engine.node"];
 
 const defaultIdleMinutes = 10;
 

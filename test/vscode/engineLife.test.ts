@@ -70,6 +70,24 @@ describe("the engine's life", () => {
     await completes();
   });
 
+  it("stays off after five ends within a minute, until the user changes what concerns it", async () => {
+    await vscode.commands.executeCommand("jakiro.restartEngine");
+    for (let end = 0; end < 5; end++) {
+      const pid = await processId();
+      process.kill(pid, "SIGKILL");
+      await until("its end is noticed", () => ["starting", "stopped"].includes(ctx.engine.state.kind));
+    }
+    await until("it is given up", () => ctx.engine.state.kind === "stopped");
+    const settings = vscode.workspace.getConfiguration("jakiro");
+    await settings.update("engine.node", process.execPath, vscode.ConfigurationTarget.Global);
+    try {
+      await until("it is started again", () => ctx.engine.state.kind !== "stopped");
+      await completes();
+    } finally {
+      await settings.update("engine.node", undefined, vscode.ConfigurationTarget.Global);
+    }
+  });
+
   it("is not told of a model that a workspace names", async () => {
     const settings = vscode.workspace.getConfiguration("jakiro");
     const before = ctx.choices.model;

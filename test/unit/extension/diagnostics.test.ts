@@ -142,13 +142,14 @@ describe("quick menu", () => {
     assert.deepEqual(offered, ["jakiro.setUp", "jakiro.showLog", "jakiro.copyDiagnostics"]);
   });
 
-  it("offers to restart first where the engine failed", () => {
-    for (const engine of [
-      { kind: "failed", name: "m", message: "x" },
-      { kind: "stopped", message: "x" },
+  it("offers first what helps where the engine failed, then the log", () => {
+    for (const [engine, remedy] of [
+      [{ kind: "failed", name: "m", message: "x" }, "jakiro.selectModel"],
+      [{ kind: "stopped", message: "x" }, "jakiro.restartEngine"],
     ] as const) {
       const offered = commands({ engine, enabled: true }, english);
-      assert.equal(offered[0], "jakiro.restartEngine");
+      assert.deepEqual(offered.slice(0, 2), [remedy, "jakiro.showLog"]);
+      assert.ok(offered.includes("jakiro.restartEngine"));
       assert.equal(new Set(offered).size, offered.length);
       assert.ok(!offered.includes("jakiro.releaseMemory"));
     }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type NoSuggestion, SuggestionLog } from "../../../src/extension/suggestionLog.ts";
+import { model } from "./panelSample.ts";
 
 const english = { t: (message: string, ...values: (string | number)[]) => message.replace("{0}", String(values[0])) };
 
@@ -16,7 +17,7 @@ describe("SuggestionLog", () => {
   it("blames the editor's own setting first", () => {
     const log = new SuggestionLog();
     log.shown();
-    const { stage, remedy } = log.explain(english, false);
+    const { stage, remedy } = log.explain(english, { editorSuggests: false });
     assert.equal(stage, "editorSetting");
     assert.deepEqual(remedy?.arguments, ["editor.inlineSuggest.enabled"]);
   });
@@ -27,32 +28,35 @@ describe("SuggestionLog", () => {
     assert.match(log.explain(english).sentence, /python/);
     log.stopped({ stage: "engine", detail: "The disk is full." });
     assert.equal(log.explain(english).sentence, "The disk is full.");
+    const failed = { kind: "failed", name: "m", message: "The disk is full." } as const;
+    assert.equal(log.explain(english, { engine: failed }).remedy?.command, "jakiro.selectModel");
   });
 
   it("says that the model is being loaded where the wait for it was ended", () => {
     const log = new SuggestionLog();
-    assert.equal(log.explain(english, true, undefined, true).stage, "loading");
+    const loading = { kind: "loading", name: "m", stage: "loading" } as const;
+    assert.equal(log.explain(english, { engine: loading }).stage, "loading");
     for (const stage of ["typing", "yielded"] as const) {
       log.stopped({ stage });
-      assert.match(log.explain(english, true, undefined, true).sentence, /is being loaded/);
+      assert.match(log.explain(english, { engine: loading }).sentence, /is being loaded/);
       assert.equal(log.explain(english).stage, stage);
     }
     log.stopped({ stage: "selection" });
-    assert.equal(log.explain(english, true, undefined, true).stage, "selection");
+    assert.equal(log.explain(english, { engine: loading }).stage, "selection");
     log.shown();
-    assert.equal(log.explain(english, true, undefined, true).stage, undefined);
+    assert.equal(log.explain(english, { engine: loading }).stage, undefined);
   });
 
   it("says why the model is slow where that is why", () => {
     const log = new SuggestionLog();
-    const reason = "No GPU was found.";
+    const onProcessor = { kind: "ready", model: model({ deviceReason: "No GPU was found." }), busy: false } as const;
     log.stopped({ stage: "typing" });
     assert.match(
-      log.explain(english, true, reason).sentence,
+      log.explain(english, { engine: onProcessor }).sentence,
       /before .* answered\. It runs on the processor: No GPU was found\.$/,
     );
     log.stopped({ stage: "nothingToAdd" });
-    assert.doesNotMatch(log.explain(english, true, reason).sentence, /processor/);
+    assert.doesNotMatch(log.explain(english, { engine: onProcessor }).sentence, /processor/);
   });
 
   const curable: readonly (readonly [NoSuggestion["stage"], string])[] = [

@@ -1,0 +1,16 @@
+import type { ConnectionState } from "./engine.ts";
+import type { Localizer } from "./localizer.ts";
+
+/** A command that helps, with its button's label. */
+export interface Remedy {
+  readonly title: string;
+  readonly command: string;
+  readonly arguments?: readonly string[];
+}
+
+/** What helps against a failure of the engine: the one action that is offered wherever it is told of. */
+export function engineRemedy(state: ConnectionState | undefined, l10n: Localizer): Remedy {
+  return state?.kind === "failed"
+    ? { title: l10n.t("Select Model"), command: "jakiro.selectModel" }
+    : { title: l10n.t("Restart Engine"), command: "jakiro.restartEngine" };
+}
