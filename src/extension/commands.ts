@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import type { Ctx } from "./ctx.ts";
 import { manageModels } from "./manageModels.ts";
+import type { MenuFacts } from "./menuItems.ts";
 import { showQuickMenu } from "./quickMenu.ts";
 import { selectModel } from "./selectModel.ts";
 
@@ -23,12 +24,17 @@ export function registerCommands(ctx: Ctx): vscode.Disposable {
     whyNoSuggestion: () => whyNoSuggestion(ctx),
     copyDiagnostics: () => ctx.copyDiagnostics(),
     showLog: () => ctx.journal.show(),
-    menu: () => showQuickMenu({ engine: ctx.engine.state, enabled: ctx.pause.reason !== "disabled" }, l10n),
+    menu: () => showQuickMenu(menuFacts(ctx), l10n),
   };
   const registered = Object.entries(commands).map(([name, run]) =>
     vscode.commands.registerCommand(`jakiro.${name}`, () => told(run)),
   );
   return vscode.Disposable.from(...registered);
+}
+
+function menuFacts({ engine, pause, memory }: Ctx): MenuFacts {
+  const memoryShort = memory.shortage !== undefined;
+  return { engine: engine.state, enabled: pause.reason !== "disabled", memoryShort };
 }
 
 /** A command that the user gave and that failed says why. */

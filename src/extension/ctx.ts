@@ -10,6 +10,7 @@ import { GenerateCommands } from "./generateCommand.ts";
 import { InlineCompletions } from "./inlineCompletion.ts";
 import { Journal } from "./journal.ts";
 import { MeasuredSpeeds } from "./measuredSpeeds.ts";
+import { freeMemory, MemoryNeed, memoryNeed } from "./memoryNeed.ts";
 import { meteredEngine } from "./meteredEngine.ts";
 import { Pause } from "./pause.ts";
 import { type TraceSink, tracedEngine } from "./requestTrace.ts";
@@ -31,9 +32,12 @@ export class Ctx implements vscode.Disposable {
   readonly pause: Pause;
   readonly panel: StatisticsPanel;
   readonly selection: ModelSelection;
+  readonly memory: MemoryNeed;
   private readonly speeds: MeasuredSpeeds;
   private readonly subscriptions: vscode.Disposable[];
   private servedModel: string | undefined;
+  /** The model that was chosen, where it is to run in this machine's memory. */
+  private chosenPath: string | undefined;
   /** Milliseconds that activation took of the extension host. */
   readonly startedMs: number;
 
@@ -42,6 +46,8 @@ export class Ctx implements vscode.Disposable {
     const { l10n, workspace } = vscode;
     const storageFolder = context.globalStorageUri.fsPath;
     this.journal = new Journal(storageFolder);
+    const log = (line: string) => this.journal.info(line);
+    this.memory = new MemoryNeed({ need: memoryNeed, free: freeMemory, log, l10n });
     const client = new EngineClient({
       engineScript: join(context.extensionPath, "dist", "engine.js"),
       storageFolder,
@@ -51,6 +57,7 @@ export class Ctx implements vscode.Disposable {
         trusted: workspace.isTrusted,
       }),
       log: this.journal,
+      memoryOf: (modelPath) => this.memory.sentence(modelPath),
       l10n,
     });
     const { journal, choices } = this;
@@ -67,7 +74,6 @@ export class Ctx implements vscode.Disposable {
     this.pause = new Pause(this.choices, (reason) => {
       this.completions.isPaused = reason === "battery";
     });
-    const log = (line: string) => this.journal.info(line);
     const load = this.firstLoad();
     this.selection = {
       settings: {
@@ -116,7 +122,7 @@ export class Ctx implements vscode.Disposable {
       this.completions,
       this.pause,
       this.panel,
-      new StatusBar(this.engine, this.throughput, this.pause, l10n),
+      new StatusBar(this.engine, this.throughput, this.pause, this.memory, l10n),
       new GenerateCommands(generation),
       registerCommands(this),
       this.engine.onState((state) => this.follow(state)),
@@ -161,6 +167,7 @@ export class Ctx implements vscode.Disposable {
   private async configure(): Promise<boolean> {
     const configuration = await this.choices.engineConfiguration(this.journal);
     const hasModel = configuration.modelPath !== undefined;
+    this.chosenPath = configuration.device === "gpu" ? undefined : configuration.modelPath;
     void setContext("hasModel", hasModel);
     this.engine.configure(configuration);
     return hasModel;
@@ -183,6 +190,7 @@ export class Ctx implements vscode.Disposable {
   private follow(state: ConnectionState): void {
     void setContext("ready", state.kind === "ready");
     this.speeds.note(state);
+    this.memory.note(state, this.chosenPath);
     if (state.kind === "failed" || state.kind === "stopped") this.journal.error(state.message);
     if (state.kind !== "ready") return;
     const served = `${state.model.name} ${state.model.device}`;

@@ -15,8 +15,14 @@ export type ConnectionState =
   | EngineState
   /** The process is being started or joined. */
   | { readonly kind: "starting" }
-  /** It ended too often, or cannot be started; `message` is one sentence for the user. */
-  | { readonly kind: "stopped"; readonly message: string };
+  | {
+      /** It ended too often, or cannot be started. */
+      readonly kind: "stopped";
+      /** For the user: what happened and what to do. */
+      readonly message: string;
+      /** The system ended it while it loaded the model: the memory is probably short. */
+      readonly memoryShort?: true;
+    };
 
 /**
  * The engine as the rest of the extension knows it. Requests start the engine where none runs; those that were in flight when

@@ -15,13 +15,15 @@ import type { ConnectionState, EngineAccess } from "./engine.ts";
 import { EngineBackoff } from "./engineBackoff.ts";
 import { unlessCancelled } from "./engineCancellation.ts";
 import type { EngineConnection } from "./engineConnection.ts";
-import { EngineMeeting, type MeetingOptions, type MetEngine } from "./engineMeeting.ts";
+import { BlockedStart, EngineMeeting, type MeetingOptions, type MetEngine } from "./engineMeeting.ts";
 import { endEngine } from "./engineProcess.ts";
 import type { Localizer } from "./localizer.ts";
 
 export interface EngineClientOptions extends MeetingOptions {
   /** Of the pauses between starts. */
   readonly clock?: Clock;
+  /** What the model at a path needs of memory and what is free, as a sentence; undefined where that cannot be told. */
+  readonly memoryOf?: (modelPath: string) => string | undefined;
   readonly l10n: Localizer;
 }
 
@@ -32,10 +34,12 @@ interface Attempt {
 }
 
 interface End {
-  /** Part of a sentence. */
+  /** A sentence without its full stop. */
   readonly why: string;
   /** Undefined where it never answered. */
   readonly servedMs: number | undefined;
+  /** What others ended, or kept from running: the executable of this name, or a process that loaded a model. */
+  readonly victim?: { readonly executable: string } | "loading" | undefined;
 }
 
 /** The engine process as one window uses it: joins or starts it, brings it back when it ended, and asks it. */
@@ -194,28 +198,45 @@ export class EngineClient implements EngineAccess, Disposable {
       } catch (error) {
         signal.throwIfAborted();
         const why = error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
-        await this.recoverFrom({ why, servedMs: undefined }, signal);
+        const victim = error instanceof BlockedStart ? error : undefined;
+        await this.recoverFrom({ why, servedMs: undefined, victim }, signal);
       }
     }
   }
 
   /** Waits until the engine may be started again. Rejects where it ended too often. */
-  private async recoverFrom({ why, servedMs }: End, signal: AbortSignal): Promise<void> {
+  private async recoverFrom(end: End, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const pauseMs = this.backoff.pauseAfterEnd(servedMs);
+    const { log } = this.options;
+    const pauseMs = this.backoff.pauseAfterEnd(end.servedMs);
     if (pauseMs === undefined) {
-      const { l10n } = this.options;
-      const message = l10n.t(
-        "The engine failed five times and stays off until you restart it; the last time, {0}.",
-        why,
-      );
-      this.options.log.info(message);
+      const message = this.lastMessage(end);
+      log.info(message);
       this.attempt = undefined;
-      this.setState({ kind: "stopped", message });
+      this.setState({ kind: "stopped", message, ...(end.victim === "loading" ? { memoryShort: true } : {}) });
       throw new Error(message);
     }
-    this.options.log.info(`Engine: ${why}; it is started again in ${pauseMs / 1000} s.`);
+    log.info(`Engine: ${end.why}; it is started again in ${pauseMs / 1000} s.`);
     if (pauseMs > 0) await pause(this.clock, pauseMs, signal);
+  }
+
+  /** Why the engine stays off, and what to do. */
+  private lastMessage({ why, victim }: End): string {
+    const { l10n, memoryOf } = this.options;
+    if (victim === undefined)
+      return l10n.t("The engine failed five times and stays off until you restart it; the last time, {0}.", why);
+    if (victim === "loading") {
+      const modelPath = this.configuration?.modelPath;
+      const sentence = l10n.t(
+        "The engine failed five times and stays off: the system ended it while it loaded the model, for which the memory is probably short. Choose a smaller one, or make room and restart the engine.",
+      );
+      return [sentence, modelPath && memoryOf?.(modelPath)].filter(Boolean).join(" ");
+    }
+    return l10n.t(
+      "The engine failed five times and stays off: security software may have stopped {0}. Allow it there and restart the engine; the last time, {1}.",
+      victim.executable,
+      why,
+    );
   }
 
   private adopt({ connection, epitaph }: MetEngine, signal: AbortSignal): EngineConnection {
@@ -230,7 +251,11 @@ export class EngineClient implements EngineAccess, Disposable {
       if (connection !== this.live) return;
       this.live = undefined;
       const servedMs = this.clock.now() - since;
-      this.begin(async (lostSignal) => ({ why: await epitaph(lostSignal), servedMs }));
+      const wasLoading = connection.state.kind === "loading";
+      this.begin(async (lostSignal) => {
+        const { why, byOthers } = await epitaph(lostSignal);
+        return { why, servedMs, victim: byOthers && wasLoading ? "loading" : undefined };
+      });
     });
     this.tellConfiguration(connection);
     if (this.roundsWanted) this.tellRoundsWanted(connection);

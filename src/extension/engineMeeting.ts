@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { acquireLock } from "../engine/model/fileLock.ts";
 import { prepareFolder, readSecret, rendezvousOf } from "../protocol/rendezvous.ts";
 import type { EngineConnection } from "./engineConnection.ts";
 import { knock } from "./engineHandshake.ts";
 import { EngineLogFile, type LogSink } from "./engineLog.ts";
-import { type EngineProcess, engineEnvironment, startEngine } from "./engineProcess.ts";
+import { type EngineProcess, engineEnvironment, type ProcessEnd, startEngine } from "./engineProcess.ts";
 import { type RuntimeChoice, resolveRuntime, runtimeMachine } from "./engineRuntime.ts";
 
 /** Milliseconds. */
@@ -34,11 +35,30 @@ export interface MeetingOptions {
   readonly timing?: Partial<EngineTiming>;
 }
 
+/** How an engine ended that had answered. */
+export interface Epitaph {
+  /** A sentence without its full stop. */
+  readonly why: string;
+  /** The system or a program on it ended it. */
+  readonly byOthers: boolean;
+}
+
 /** An engine that answers. */
 export interface MetEngine {
   readonly connection: EngineConnection;
-  /** To be asked after the connection was lost: how the engine ended, as a sentence without its full stop. Never rejects. */
-  epitaph(signal: AbortSignal): Promise<string>;
+  /** To be asked after the connection was lost. Never rejects. */
+  epitaph(signal: AbortSignal): Promise<Epitaph>;
+}
+
+/** The engine's executable could not be run, or was ended by others before it answered. */
+export class BlockedStart extends Error {
+  /** @param executable its file name */
+  constructor(
+    message: string,
+    readonly executable: string,
+  ) {
+    super(message);
+  }
 }
 
 /** Joins the engine of this build that serves another window, or starts one where there is none. */
@@ -55,7 +75,7 @@ export class EngineMeeting {
 
   /**
    * Returns once the engine answered. Rejects with an Error that says why it does not, in one sentence without its full stop,
-   * or with the signal's reason.
+   * a BlockedStart where others saw to that, or with the signal's reason.
    */
   async meet(signal: AbortSignal): Promise<MetEngine> {
     const build = await buildOf(this.options.engineScript);
@@ -97,7 +117,7 @@ export class EngineMeeting {
     const runtime = await resolveRuntime(script, this.options.runtime(), runtimeMachine(folder, this.environment), log);
     signal.throwIfAborted();
     const child = await startEngine({ script, build, folder, environment: this.environment }, runtime, this.logFile);
-    const connection = await this.answerOf(child, look, signal).catch((error: unknown) => {
+    const connection = await this.answerOf(child, basename(runtime.command), look, signal).catch((error: unknown) => {
       // The next start would meet it at the socket.
       child.kill();
       throw error;
@@ -108,20 +128,23 @@ export class EngineMeeting {
 
   private async answerOf(
     child: EngineProcess,
+    executable: string,
     look: () => Promise<EngineConnection | undefined>,
     signal: AbortSignal,
   ): Promise<EngineConnection> {
     const { startMs, pollMs } = this.timing;
     const deadline = performance.now() + startMs;
-    let end: string | undefined;
+    let end: ProcessEnd | undefined;
     const ended = child.ended.then((how) => {
       end = how;
     });
     for (;;) {
       const connection = await look();
       if (connection !== undefined) return connection;
-      if (end !== undefined)
-        throw new Error(await this.withLastWords(`it ended ${end} before it answered`, child.logOffset));
+      if (end !== undefined) {
+        const why = await this.withLastWords(`it ended ${end.how} before it answered`, child.logOffset);
+        throw end.byOthers ? new BlockedStart(why, executable) : new Error(why);
+      }
       if (performance.now() > deadline) {
         throw new Error(await this.withLastWords(`it did not answer within ${startMs / 1000} s`, child.logOffset));
       }
@@ -132,14 +155,18 @@ export class EngineMeeting {
   private async joined(connection: EngineConnection): Promise<MetEngine> {
     this.options.log.info(`Engine: joined process ${connection.processId}, which another window started.`);
     const offset = await this.logFile.size();
-    return { connection, epitaph: () => this.withLastWords("it ended", offset) };
+    return {
+      connection,
+      epitaph: async () => ({ why: await this.withLastWords("it ended", offset), byOthers: false }),
+    };
   }
 
   /** The process is reported as ended a little later than its connection. */
-  private async epitaphOf(child: EngineProcess, signal: AbortSignal): Promise<string> {
+  private async epitaphOf(child: EngineProcess, signal: AbortSignal): Promise<Epitaph> {
     const patience = sleep(this.timing.endMs, undefined, { signal, ref: false }).catch(() => undefined);
-    const how = await Promise.race([child.ended, patience]);
-    return this.withLastWords(how === undefined ? "it closed the connection" : `it ended ${how}`, child.logOffset);
+    const end = await Promise.race([child.ended, patience]);
+    const what = end === undefined ? "it closed the connection" : `it ended ${end.how}`;
+    return { why: await this.withLastWords(what, child.logOffset), byOthers: end?.byOthers ?? false };
   }
 
   private async withLastWords(what: string, logOffset: number): Promise<string> {

@@ -13,10 +13,17 @@ export interface EngineCommand {
   readonly environment: NodeJS.ProcessEnv;
 }
 
+/** How a process ended. */
+export interface ProcessEnd {
+  /** Part of a sentence: "with exit code 1". */
+  readonly how: string;
+  /** Its executable could not be run, or the system or a program on it ended it: no doing of the engine's. */
+  readonly byOthers: boolean;
+}
+
 /** A process that was started, which says nothing yet about whether it answers. */
 export interface EngineProcess {
-  /** Resolves with how it ended, as part of a sentence: "with exit code 1". */
-  readonly ended: Promise<string>;
+  readonly ended: Promise<ProcessEnd>;
   /** Bytes that the log had before it was started. */
   readonly logOffset: number;
   kill(): void;
@@ -41,14 +48,35 @@ export async function startEngine(
       windowsHide: true,
     });
     child.unref();
-    const ended = new Promise<string>((resolve) => {
-      child.once("error", (error: NodeJS.ErrnoException) => resolve(`because it could not be run (${error.code})`));
-      child.once("exit", (code, signal) => resolve(signal === null ? `with exit code ${code}` : `by ${signal}`));
+    const ended = new Promise<ProcessEnd>((resolve) => {
+      child.once("error", (error) => resolve(notRun(error)));
+      child.once("exit", (code, signal) => resolve(endOf(code, signal)));
     });
     return { ended, logOffset, kill: () => child.kill("SIGKILL") };
+  } catch (error) {
+    // Node throws some of the system's refusals and reports others.
+    const refusal = error as NodeJS.ErrnoException;
+    if (!refusal.syscall?.startsWith("spawn")) throw error;
+    return { ended: Promise.resolve(notRun(refusal)), logOffset: await logFile.size(), kill: () => undefined };
   } finally {
     await log.close();
   }
+}
+
+/** The executable was tried out before: that it cannot be run now is not its own fault. */
+function notRun({ code }: NodeJS.ErrnoException): ProcessEnd {
+  return { how: `because it could not be run (${code})`, byOthers: true };
+}
+
+/** Of Windows, where the system ends a process: NTSTATUS codes that mean an error. */
+const [leastStatus, mostStatus] = [0xc0000000, 0xcfffffff];
+
+/** How a process ended that had begun. */
+export function endOf(code: number | null, signal: NodeJS.Signals | null): ProcessEnd {
+  if (signal !== null) return { how: `by ${signal}`, byOthers: signal === "SIGKILL" };
+  const status = (code ?? 0) >>> 0;
+  if (status < leastStatus || status > mostStatus) return { how: `with exit code ${code}`, byOthers: false };
+  return { how: `with exit code 0x${status.toString(16).toUpperCase()}`, byOthers: true };
 }
 
 /** The environment without what the editor sets for itself, which would make another Node or Electron act up. */

@@ -13,10 +13,12 @@ export interface MenuFacts {
   readonly engine: ConnectionState;
   /** Suggestions are switched on. */
   readonly enabled: boolean;
+  /** The model that is being loaded will hardly find room. */
+  readonly memoryShort?: boolean;
 }
 
 /** What the status item's menu offers: only what makes sense at the moment, what helps most first. */
-export function menuItems({ engine, enabled }: MenuFacts, l10n: Localizer): MenuItem[] {
+export function menuItems({ engine, enabled, memoryShort }: MenuFacts, l10n: Localizer): MenuItem[] {
   const item = (command: string, label: string, description = ""): MenuItem => ({ label, description, command });
   const log = item("jakiro.showLog", `$(output) ${l10n.t("Show Log")}`);
   const diagnostics = item("jakiro.copyDiagnostics", `$(clippy) ${l10n.t("Copy Diagnostics")}`);
@@ -26,7 +28,8 @@ export function menuItems({ engine, enabled }: MenuFacts, l10n: Localizer): Menu
     return [item("jakiro.setUp", `$(cloud-download) ${l10n.t("Set Up Jakiro…")}`), log, diagnostics];
   }
   const broken = engine.kind === "failed" || engine.kind === "stopped";
-  const helps = ({ command }: MenuItem) => broken && command === engineRemedy(engine, l10n).command;
+  const remedy = broken ? engineRemedy(engine, l10n).command : memoryShort ? select.command : undefined;
+  const helps = ({ command }: MenuItem) => command === remedy;
   const toggle = enabled
     ? item("jakiro.toggle", `$(debug-pause) ${l10n.t("Switch Suggestions Off")}`)
     : item("jakiro.toggle", `$(play) ${l10n.t("Switch Suggestions On")}`);
@@ -49,8 +52,8 @@ export function menuItems({ engine, enabled }: MenuFacts, l10n: Localizer): Menu
     log,
     diagnostics,
   ];
-  if (!broken) return usual;
-  return [...usual.filter(helps), log, ...usual.filter((other) => other !== log && !helps(other))];
+  const first = [...usual.filter(helps), ...(broken ? [log] : [])];
+  return [...first, ...usual.filter((other) => !first.includes(other))];
 }
 
 function nameOf(state: ConnectionState): string {

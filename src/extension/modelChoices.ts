@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import type { CatalogueModel } from "../engine/model/catalogue.ts";
 import type { Inspection } from "../engine/model/inspect.ts";
+import { aboutMemory } from "./memoryNeed.ts";
 
 /** A model file or folder that is on this machine and not the catalogue's. */
 export interface LocalModel {
@@ -128,11 +129,6 @@ function localCandidate(
     plain: speeds[basename(path)],
     weights: inspection.usable ? inspection.weights : undefined,
   };
-}
-
-/** A line through the catalogue's two models, whose memory was measured: weights are kept as int8, whatever the file holds. */
-function aboutMemory(weights: number): number {
-  return 2e8 + 2.2 * weights;
 }
 
 /** A forward reads every weight once, so its time goes with their number; files stand in where that is not known. */

@@ -10,7 +10,8 @@ export interface Remedy {
 
 /** What helps against a failure of the engine: the one action that is offered wherever it is told of. */
 export function engineRemedy(state: ConnectionState | undefined, l10n: Localizer): Remedy {
-  return state?.kind === "failed"
+  const needsOtherModel = state?.kind === "failed" || (state?.kind === "stopped" && state.memoryShort);
+  return needsOtherModel
     ? { title: l10n.t("Select Model"), command: "jakiro.selectModel" }
     : { title: l10n.t("Restart Engine"), command: "jakiro.restartEngine" };
 }

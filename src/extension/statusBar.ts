@@ -24,6 +24,7 @@ export class StatusBar implements vscode.Disposable {
     private readonly engine: Pick<EngineAccess, "state" | "onState">,
     private readonly throughput: Throughput,
     private readonly pause: PauseSource,
+    private readonly memory: { readonly shortage: string | undefined },
     private readonly l10n: Localizer,
   ) {
     this.item.name = "Jakiro";
@@ -49,8 +50,9 @@ export class StatusBar implements vscode.Disposable {
 
   private update(): void {
     this.timer = undefined;
-    const { engine, throughput, pause, item } = this;
-    const facts = { engine: engine.state, paused: pause.paused, figures: throughput.figures };
+    const { engine, throughput, pause, memory, item } = this;
+    const { shortage } = memory;
+    const facts = { engine: engine.state, paused: pause.paused, figures: throughput.figures, shortage };
     const { text, tooltip, label, severity, command } = statusText(facts, this.l10n);
     item.text = text;
     item.tooltip = new vscode.MarkdownString(tooltip, true);

@@ -10,6 +10,8 @@ export interface StatusFacts {
   /** Why automatic suggestions are off at the moment, in a few words; undefined where they are on. */
   readonly paused: string | undefined;
   readonly figures: Figures | undefined;
+  /** That the model that is being loaded will hardly find room, as a sentence. */
+  readonly shortage?: string | undefined;
 }
 
 export interface StatusText {
@@ -27,7 +29,7 @@ export interface StatusText {
 /** What the status item says. */
 export function statusText(facts: StatusFacts, l10n: Localizer): StatusText {
   const menu = { severity: "normal", command: "jakiro.menu" } as const;
-  const { engine } = facts;
+  const { engine, shortage } = facts;
   switch (engine.kind) {
     case "noModel": {
       const sentence = l10n.t("Jakiro needs a code model before it can suggest anything.");
@@ -54,8 +56,13 @@ export function statusText(facts: StatusFacts, l10n: Localizer): StatusText {
       return {
         ...menu,
         text: `$(loading~spin) Jakiro${share}`,
-        tooltip: paragraphs(bold(engine.name), escapeMarkdown(stage)),
-        label: l10n.t("Jakiro: loading {0}, {1}", engine.name, stage),
+        tooltip: paragraphs(
+          bold(engine.name),
+          escapeMarkdown(stage),
+          shortage && `$(warning) ${escapeMarkdown(shortage)}`,
+        ),
+        label: l10n.t("Jakiro: loading {0}, {1}", engine.name, [stage, shortage].filter(Boolean).join(". ")),
+        severity: shortage === undefined ? "normal" : "warning",
       };
     }
     case "released": {
@@ -185,8 +192,8 @@ export function acceptanceRow(shares: readonly number[]): string {
   return `${bars.join("")} ${shown.slice(0, 3).map(percentText).join(" · ")}`;
 }
 
-function paragraphs(...parts: string[]): string {
-  return parts.filter((part) => part !== "").join("\n\n");
+function paragraphs(...parts: (string | undefined)[]): string {
+  return parts.filter(Boolean).join("\n\n");
 }
 
 function bold(text: string): string {

@@ -146,6 +146,7 @@ describe("quick menu", () => {
     for (const [engine, remedy] of [
       [{ kind: "failed", name: "m", message: "x" }, "jakiro.selectModel"],
       [{ kind: "stopped", message: "x" }, "jakiro.restartEngine"],
+      [{ kind: "stopped", message: "x", memoryShort: true }, "jakiro.selectModel"],
     ] as const) {
       const offered = commands({ engine, enabled: true }, english);
       assert.deepEqual(offered.slice(0, 2), [remedy, "jakiro.showLog"]);
@@ -153,6 +154,12 @@ describe("quick menu", () => {
       assert.equal(new Set(offered).size, offered.length);
       assert.ok(!offered.includes("jakiro.releaseMemory"));
     }
+  });
+
+  it("offers another model first where the memory is short", () => {
+    const engine = { kind: "loading", name: "m", stage: "loading" } as const;
+    const [first] = commands({ engine, enabled: true, memoryShort: true }, english);
+    assert.equal(first, "jakiro.selectModel");
   });
 
   it("releases memory only where a model is loaded, and says which way the switch goes", () => {

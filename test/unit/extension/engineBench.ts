@@ -51,6 +51,13 @@ export class EngineBench {
     writeFileSync(join(this.folder, "mode"), mode);
   }
 
+  /** A shell script that passes for a Node. */
+  impostor(lines: string): string {
+    const path = join(this.folder, "impostor");
+    writeFileSync(path, `#!/bin/sh\n[ "$1" = --version ] && echo v22.0.0\n${lines}\n`, { mode: 0o755 });
+    return path;
+  }
+
   /** A window. */
   client(options: Partial<EngineClientOptions> = {}): EngineClient {
     const client = new EngineClient({

@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import { CancellationToken, CancellationTokenSource } from "vscode-jsonrpc/node";
 import type { ConnectionState } from "../../../src/extension/engine.ts";
 import type { EngineClient } from "../../../src/extension/engineClient.ts";
+import { endOf } from "../../../src/extension/engineProcess.ts";
 import type { RoundParams } from "../../../src/protocol/messages.ts";
 import { EngineBench, until } from "./engineBench.ts";
 
@@ -113,6 +114,49 @@ describe("engine client", () => {
     assert.equal(await complete(client, "a"), `a by ${bench.journal("started")[10]?.pid}`);
     assert.equal(await complete(client, "crash"), undefined);
     assert.equal(await complete(client, "a"), `a by ${bench.journal("started")[11]?.pid}`);
+  });
+
+  it("says that memory is short where the system ends it while it loads a model", async () => {
+    const client = bench.client({ memoryOf: (path) => `${path} needs much.` });
+    client.configure({ ...configuration, modelPath: "/huge" });
+    const stopped = stateOf(client, "stopped");
+    await complete(client, "hang").catch(() => undefined);
+    const { message, memoryShort } = await stopped;
+    assert.match(message, /memory is probably short\. Choose a smaller one, .* \/huge needs much\.$/);
+    assert.equal(memoryShort, true);
+  });
+
+  it("names security software where its executable is ended before the engine answers", async function () {
+    if (process.platform === "win32") this.skip();
+    const setting = bench.impostor('[ "$1" = --version ] || kill -9 $$');
+    const client = bench.client({ runtime: () => ({ setting, workspaceFolders: [], trusted: true }) });
+    await assert.rejects(complete(client, "a"), (error: Error) => {
+      assert.match(error.message, /security software may have stopped impostor\. .* by SIGKILL before it answered\.$/);
+      assert.ok(!error.message.includes(bench.folder));
+      return true;
+    });
+  });
+
+  for (const [what, code, lines] of [
+    ["is removed", "ENOENT", 'rm "$0"'],
+    ["may no longer be run", "EACCES", 'chmod -x "$0"'],
+  ] as const) {
+    it(`goes on with another Node where the one that was tried out ${what} at once`, async function () {
+      if (process.platform === "win32") this.skip();
+      const setting = bench.impostor(lines);
+      const client = bench.client({ runtime: () => ({ setting, workspaceFolders: [], trusted: true }) });
+      assert.match((await complete(client, "a"))!, /^a by/);
+      const line = `Engine: it ended because it could not be run (${code}) before it answered; it is started again in 0 s.`;
+      assert.ok(bench.logged.includes(line), bench.logged.join("\n"));
+    });
+  }
+
+  it("knows a process that others have ended by how it ended", () => {
+    assert.deepEqual(endOf(1, null), { how: "with exit code 1", byOthers: false });
+    assert.deepEqual(endOf(null, "SIGSEGV"), { how: "by SIGSEGV", byOthers: false });
+    assert.deepEqual(endOf(null, "SIGKILL"), { how: "by SIGKILL", byOthers: true });
+    for (const code of [0xc0000022, 0xc0000022 | 0])
+      assert.deepEqual(endOf(code, null), { how: "with exit code 0xC0000022", byOthers: true });
   });
 
   it("says what a process that ends at its start had to say", async () => {

@@ -60,6 +60,10 @@ function serve(socket) {
   });
   answer("configure", ({ modelPath }) => {
     if (modelPath === "/deadly") process.kill(process.pid, "SIGKILL");
+    if (modelPath === "/huge") {
+      rpc.sendNotification("state", { kind: "loading", name: "huge", stage: "loading" });
+      setTimeout(() => process.kill(process.pid, "SIGKILL"), 50);
+    }
     if (modelPath === "/refused") return new ResponseError(-32003, "That is no model.");
     if (mode === "fresh") rpc.sendNotification("state", { kind: "loading", name: "fake", stage: "Loading" });
   });

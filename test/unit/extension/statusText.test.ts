@@ -43,6 +43,13 @@ describe("status item", () => {
       text: "$(loading~spin) Jakiro",
       label: /loading m, Loading the model$/,
     },
+    {
+      name: "loading into memory that is short",
+      facts: { engine: { kind: "loading", name: "m", stage: "loading" }, shortage: "2 GB, 1 GB are free." },
+      text: "$(loading~spin) Jakiro",
+      label: /Loading the model\. 2 GB, 1 GB are free\.$/,
+      severity: "warning",
+    },
     { name: "idle at first", facts: {}, text: "$(zap) Jakiro", label: /^Jakiro: idle$/ },
     { name: "idle", facts: { figures }, text: `$(zap) ${rate}`, label: new RegExp(`^Jakiro: idle, ${spoken}$`) },
     {
