@@ -32,9 +32,9 @@ export function registerCommands(ctx: Ctx): vscode.Disposable {
   return vscode.Disposable.from(...registered);
 }
 
-function menuFacts({ engine, pause, memory }: Ctx): MenuFacts {
+function menuFacts({ engine, pause, memory, otherProvider }: Ctx): MenuFacts {
   const memoryShort = memory.shortage !== undefined;
-  return { engine: engine.state, enabled: pause.reason !== "disabled", memoryShort };
+  return { engine: engine.state, enabled: pause.reason !== "disabled", memoryShort, other: otherProvider };
 }
 
 /** A command that the user gave and that failed says why. */
@@ -70,9 +70,10 @@ async function toggleLanguage(): Promise<void> {
   });
 }
 
-async function whyNoSuggestion({ completions, engine }: Ctx): Promise<void> {
+async function whyNoSuggestion({ completions, engine, otherProvider }: Ctx): Promise<void> {
   const editorSuggests = vscode.workspace.getConfiguration("editor").get<boolean>("inlineSuggest.enabled", true);
-  const { sentence, remedy } = completions.log.explain(vscode.l10n, { editorSuggests, engine: engine.state });
+  const circumstances = { editorSuggests, engine: engine.state, other: otherProvider };
+  const { sentence, remedy } = completions.log.explain(vscode.l10n, circumstances);
   const actions = remedy === undefined ? [] : [remedy.title];
   const chosen = await vscode.window.showInformationMessage(sentence, ...actions);
   if (remedy !== undefined && chosen === remedy.title)

@@ -12,6 +12,7 @@ import { Journal } from "./journal.ts";
 import { MeasuredSpeeds } from "./measuredSpeeds.ts";
 import { freeMemory, MemoryNeed, memoryNeed } from "./memoryNeed.ts";
 import { meteredEngine } from "./meteredEngine.ts";
+import { activeProvider, noticeProvider, type OtherProvider } from "./otherProviders.ts";
 import { Pause } from "./pause.ts";
 import { type TraceSink, tracedEngine } from "./requestTrace.ts";
 import { type ModelSelection, selectModel } from "./selectModel.ts";
@@ -108,26 +109,20 @@ export class Ctx implements vscode.Disposable {
       l10n,
       setUp: () => this.setUp(),
     };
-    const { window, commands } = vscode;
-    const stopped = new StoppedNotice({
-      state: () => this.engine.state,
-      isFocused: () => window.state.focused,
-      ask: (message, ...actions) => window.showErrorMessage(message, ...actions),
-      run: (command, ...values) => commands.executeCommand(command, ...values),
-      l10n,
-    });
+    const { window } = vscode;
+    const notify = this.notices();
     this.subscriptions = [
       this.journal,
       client,
       this.completions,
       this.pause,
       this.panel,
-      new StatusBar(this.engine, this.throughput, this.pause, this.memory, l10n),
+      new StatusBar(this.engine, this.throughput, this.pause, this.memory, () => this.otherProvider, l10n),
       new GenerateCommands(generation),
       registerCommands(this),
       this.engine.onState((state) => this.follow(state)),
-      this.engine.onState(() => void stopped.check()),
-      window.onDidChangeWindowState(() => void stopped.check()),
+      this.engine.onState(notify),
+      window.onDidChangeWindowState(notify),
       workspace.onDidChangeConfiguration((event) => {
         if (this.choices.concerns(event)) void this.configure().then(load);
       }),
@@ -146,6 +141,14 @@ export class Ctx implements vscode.Disposable {
 
   dispose(): void {
     for (const subscription of this.subscriptions) subscription.dispose();
+  }
+
+  /** Another extension that suggests inline in this window; undefined where there is none. */
+  get otherProvider(): OtherProvider | undefined {
+    return activeProvider({
+      isActive: (id) => vscode.extensions.getExtension(id)?.isActive ?? false,
+      setting: (key) => vscode.workspace.getConfiguration().get<unknown>(key),
+    });
   }
 
   /** `Set Up`: the list of `Select Model`, whose first entry is what is best here. */
@@ -185,6 +188,31 @@ export class Ctx implements vscode.Disposable {
       document: () => (isWanted() ? this.completions.lookedAt() : undefined),
     });
     return () => load.check();
+  }
+
+  /** To be called where the engine's state or the window's focus has changed. */
+  private notices(): () => void {
+    const { window, commands, l10n } = vscode;
+    const run = (command: string, ...values: readonly unknown[]) => commands.executeCommand(command, ...values);
+    const stopped = new StoppedNotice({
+      state: () => this.engine.state,
+      isFocused: () => window.state.focused,
+      ask: (message, ...actions) => window.showErrorMessage(message, ...actions),
+      run,
+      l10n,
+    });
+    const suggests = () => this.engine.state.kind === "ready" && this.pause.reason !== "disabled";
+    const other = {
+      provider: () => (window.state.focused && suggests() ? this.otherProvider : undefined),
+      memory: this.context.globalState,
+      ask: (message: string, ...actions: string[]) => window.showInformationMessage(message, ...actions),
+      run,
+      l10n,
+    };
+    return () => {
+      void stopped.check();
+      void noticeProvider(other);
+    };
   }
 
   private follow(state: ConnectionState): void {

@@ -1,5 +1,6 @@
 import type { ConnectionState } from "./engine.ts";
 import type { Localizer } from "./localizer.ts";
+import { type OtherProvider, providerRemedy } from "./otherProviders.ts";
 import { engineRemedy } from "./remedies.ts";
 
 /** A line of the quick menu: a command with words for it. */
@@ -7,6 +8,7 @@ export interface MenuItem {
   readonly label: string;
   readonly description: string;
   readonly command: string;
+  readonly arguments?: readonly string[];
 }
 
 export interface MenuFacts {
@@ -15,10 +17,12 @@ export interface MenuFacts {
   readonly enabled: boolean;
   /** The model that is being loaded will hardly find room. */
   readonly memoryShort?: boolean;
+  /** Another extension that suggests inline here. */
+  readonly other?: OtherProvider | undefined;
 }
 
 /** What the status item's menu offers: only what makes sense at the moment, what helps most first. */
-export function menuItems({ engine, enabled, memoryShort }: MenuFacts, l10n: Localizer): MenuItem[] {
+export function menuItems({ engine, enabled, memoryShort, other }: MenuFacts, l10n: Localizer): MenuItem[] {
   const item = (command: string, label: string, description = ""): MenuItem => ({ label, description, command });
   const log = item("jakiro.showLog", `$(output) ${l10n.t("Show Log")}`);
   const diagnostics = item("jakiro.copyDiagnostics", `$(clippy) ${l10n.t("Copy Diagnostics")}`);
@@ -37,6 +41,7 @@ export function menuItems({ engine, enabled, memoryShort }: MenuFacts, l10n: Loc
     toggle,
     item("jakiro.openStatistics", `$(graph) ${l10n.t("Open Statistics")}`),
     item("jakiro.whyNoSuggestion", `$(question) ${l10n.t("Why No Suggestion?")}`),
+    ...(other === undefined ? [] : [otherItem(other, l10n)]),
     select,
     item("jakiro.manageModels", `$(trash) ${l10n.t("Manage Models…")}`),
     ...(engine.kind === "ready"
@@ -54,6 +59,11 @@ export function menuItems({ engine, enabled, memoryShort }: MenuFacts, l10n: Loc
   ];
   const first = [...usual.filter(helps), ...(broken ? [log] : [])];
   return [...first, ...usual.filter((other) => !first.includes(other))];
+}
+
+function otherItem(other: OtherProvider, l10n: Localizer): MenuItem {
+  const { title, ...remedy } = providerRemedy(other, l10n);
+  return { label: `$(extensions) ${title}`, description: l10n.t("suggests code inline too"), ...remedy };
 }
 
 function nameOf(state: ConnectionState): string {

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import type { EngineAccess } from "./engine.ts";
 import type { Localizer } from "./localizer.ts";
+import type { OtherProvider } from "./otherProviders.ts";
 import { statusText } from "./statusText.ts";
 import type { Throughput } from "./throughput.ts";
 
@@ -25,6 +26,7 @@ export class StatusBar implements vscode.Disposable {
     private readonly throughput: Throughput,
     private readonly pause: PauseSource,
     private readonly memory: { readonly shortage: string | undefined },
+    private readonly other: () => OtherProvider | undefined,
     private readonly l10n: Localizer,
   ) {
     this.item.name = "Jakiro";
@@ -51,8 +53,13 @@ export class StatusBar implements vscode.Disposable {
   private update(): void {
     this.timer = undefined;
     const { engine, throughput, pause, memory, item } = this;
-    const { shortage } = memory;
-    const facts = { engine: engine.state, paused: pause.paused, figures: throughput.figures, shortage };
+    const facts = {
+      engine: engine.state,
+      paused: pause.paused,
+      figures: throughput.figures,
+      shortage: memory.shortage,
+      other: this.other(),
+    };
     const { text, tooltip, label, severity, command } = statusText(facts, this.l10n);
     item.text = text;
     item.tooltip = new vscode.MarkdownString(tooltip, true);

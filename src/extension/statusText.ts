@@ -2,6 +2,7 @@ import type { ConnectionState } from "./engine.ts";
 import { stageText } from "./engineWords.ts";
 import type { Localizer } from "./localizer.ts";
 import { durationText, percentText, rateText } from "./numberText.ts";
+import { type OtherProvider, providerText } from "./otherProviders.ts";
 import { type Figures, speedUp } from "./throughput.ts";
 
 /** All that the status item depends on. */
@@ -12,6 +13,8 @@ export interface StatusFacts {
   readonly figures: Figures | undefined;
   /** That the model that is being loaded will hardly find room, as a sentence. */
   readonly shortage?: string | undefined;
+  /** Another extension that suggests inline here. */
+  readonly other?: OtherProvider | undefined;
 }
 
 export interface StatusText {
@@ -28,6 +31,13 @@ export interface StatusText {
 
 /** What the status item says. */
 export function statusText(facts: StatusFacts, l10n: Localizer): StatusText {
+  const said = stateText(facts, l10n);
+  const { engine, other } = facts;
+  if (other === undefined || engine.kind === "noModel") return said;
+  return { ...said, tooltip: paragraphs(said.tooltip, `$(extensions) ${escapeMarkdown(providerText(other, l10n))}`) };
+}
+
+function stateText(facts: StatusFacts, l10n: Localizer): StatusText {
   const menu = { severity: "normal", command: "jakiro.menu" } as const;
   const { engine, shortage } = facts;
   switch (engine.kind) {

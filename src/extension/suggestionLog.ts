@@ -1,5 +1,6 @@
 import type { ConnectionState } from "./engine.ts";
 import type { Localizer } from "./localizer.ts";
+import { type OtherProvider, providerRemedy, providerText } from "./otherProviders.ts";
 import { engineRemedy, type Remedy } from "./remedies.ts";
 
 /** Where the way from a keystroke to a suggestion can end. */
@@ -42,6 +43,8 @@ export interface Circumstances {
   /** VS Code's `editor.inlineSuggest.enabled`, without which nobody is asked; true where absent. */
   readonly editorSuggests?: boolean;
   readonly engine?: ConnectionState;
+  /** Another extension that suggests inline here. */
+  readonly other?: OtherProvider | undefined;
 }
 
 /** Remembers how the last request for a suggestion ended. */
@@ -57,20 +60,26 @@ export class SuggestionLog {
   }
 
   /** The last request's end, in the user's language. */
-  explain(l10n: Localizer, { editorSuggests = true, engine }: Circumstances = {}): Explanation {
+  explain(l10n: Localizer, { editorSuggests = true, engine, other }: Circumstances = {}): Explanation {
     if (!editorSuggests) return explanationOf({ stage: "editorSetting" }, engine, l10n);
     // Who waits for a model ends the wait by typing, or by asking why.
     const isLoading = engine?.kind === "starting" || engine?.kind === "loading";
     if (isLoading && (this.last === undefined || isWaitEnded(this.last)))
       return explanationOf({ stage: "loading" }, engine, l10n);
     if (this.last === undefined)
-      return { sentence: l10n.t("No suggestion was asked for yet: type in an editor, or trigger one.") };
-    if (this.last === "shown") return { sentence: l10n.t("The last request had a suggestion.") };
+      return beside(other, l10n.t("No suggestion was asked for yet: type in an editor, or trigger one."), l10n);
+    if (this.last === "shown") return beside(other, l10n.t("The last request had a suggestion."), l10n);
     const explanation = explanationOf(this.last, engine, l10n);
     const whySlow = engine?.kind === "ready" ? engine.model.deviceReason : undefined;
     if (this.last.stage !== "typing" || whySlow === undefined) return explanation;
     return { ...explanation, sentence: `${explanation.sentence} ${l10n.t("It runs on the processor: {0}", whySlow)}` };
   }
+}
+
+/** Where Jakiro kept nothing back, another extension may be what the user sees instead. */
+function beside(other: OtherProvider | undefined, sentence: string, l10n: Localizer): Explanation {
+  if (other === undefined) return { sentence };
+  return { sentence: `${sentence} ${providerText(other, l10n)}`, remedy: providerRemedy(other, l10n) };
 }
 
 function isWaitEnded(last: NoSuggestion | "shown"): boolean {

@@ -162,6 +162,14 @@ describe("quick menu", () => {
     assert.equal(first, "jakiro.selectModel");
   });
 
+  it("leads to another extension that suggests inline", () => {
+    const other = { id: "some.body", name: "Somebody" };
+    const found = menuItems({ engine: ready, enabled: true, other }, english).find(({ label }) =>
+      /Somebody/.test(label),
+    );
+    assert.deepEqual([found?.command, found?.arguments], ["workbench.extensions.search", ["@id:some.body"]]);
+  });
+
   it("releases memory only where a model is loaded, and says which way the switch goes", () => {
     assert.ok(commands({ engine: ready, enabled: true }, english).includes("jakiro.releaseMemory"));
     const label = (enabled: boolean) => menuItems({ engine: ready, enabled }, english)[0]?.label;

@@ -135,6 +135,14 @@ describe("status item", () => {
     assert.match(gpu, /Nothing was suggested yet/);
   });
 
+  it("names another extension that suggests inline", () => {
+    const other = { id: "some.body", name: "Some_body" };
+    assert.match(say({ other }).tooltip, /Some\\_body suggests code inline too/);
+    assert.match(say({ other, paused: "on battery" }).tooltip, /Some\\_body/);
+    assert.doesNotMatch(say({ other, engine: { kind: "noModel" } }).tooltip, /Some/);
+    assert.doesNotMatch(say({}).tooltip, /inline too/);
+  });
+
   it("shows a model's name as text, whatever it holds", () => {
     const name = "[x](command:evil) $(zap) <b>\n# y";
     const { tooltip } = say({ engine: { kind: "ready", model: model({ name }), busy: false } });

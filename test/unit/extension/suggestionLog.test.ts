@@ -59,6 +59,19 @@ describe("SuggestionLog", () => {
     assert.doesNotMatch(log.explain(english, { engine: onProcessor }).sentence, /processor/);
   });
 
+  it("names another provider where Jakiro kept nothing back, and shows it", () => {
+    const log = new SuggestionLog();
+    const other = { id: "some.body", name: "Somebody" };
+    for (const act of [() => undefined, () => log.shown()]) {
+      act();
+      const { sentence, remedy } = log.explain(english, { other });
+      assert.match(sentence, /\. Somebody suggests code inline too: /);
+      assert.deepEqual(remedy?.arguments, ["@id:some.body"]);
+    }
+    log.stopped({ stage: "selection" });
+    assert.doesNotMatch(log.explain(english, { other }).sentence, /Somebody/);
+  });
+
   const curable: readonly (readonly [NoSuggestion["stage"], string])[] = [
     ["paused", "jakiro.completeHere"],
     ["disabled", "jakiro.toggle"],
