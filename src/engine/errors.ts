@@ -10,15 +10,24 @@ export const exitCodes: Readonly<Record<FailureKind, number>> = {
   interrupted: 130,
 };
 
+export interface FailureOptions extends ErrorOptions {
+  /** The sentence for the editor, where the message advises what only the command line has; settings go by their full names. */
+  readonly inEditor?: string;
+}
+
 /** A failure that a user can act on: its message is one sentence that says what happened and what to do. */
 export class JakiroError extends Error {
+  /** The same for a user of the editor. */
+  readonly inEditor: string;
+
   constructor(
     readonly kind: FailureKind,
     message: string,
-    options?: ErrorOptions,
+    options: FailureOptions = {},
   ) {
     super(message, options);
     this.name = "JakiroError";
+    this.inEditor = options.inEditor ?? message;
   }
 
   get exitCode(): number {

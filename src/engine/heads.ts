@@ -64,10 +64,10 @@ export async function openHead(kind: HeadKind, sources: HeadSources): Promise<He
   const { folders, modelName, checkpoint, onNote } = sources;
   const folder = folders.get(kind);
   if (folder === undefined) {
-    throw new JakiroError(
-      "model",
-      `There is no ${kind} head for ${modelName}; name one with --head, or choose another method.`,
-    );
+    const sentence = `There is no ${kind} head for ${modelName}`;
+    throw new JakiroError("model", `${sentence}; name one with --head, or choose another method.`, {
+      inEditor: `${sentence}; name one in jakiro.head.`,
+    });
   }
   const file = HeadFile.open(folder, checkpoint.config);
   const target = await sources.packed();

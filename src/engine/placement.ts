@@ -106,7 +106,10 @@ export class Placement {
       options.signal?.throwIfAborted();
       const reason = reasonOf(error);
       if (device === "gpu") {
-        throw new JakiroError("model", `${reason} Choose auto or cpu as the device.`, { cause: error });
+        throw new JakiroError("model", `${reason} Choose auto or cpu as the device.`, {
+          cause: error,
+          inEditor: `${reason} Set jakiro.device to auto or cpu.`,
+        });
       }
       const model = await loaders.cpu();
       options.onNote(`Running on the processor. ${reason}`);

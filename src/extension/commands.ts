@@ -1,5 +1,6 @@
 import * as vscode from "vscode";
 import type { Ctx } from "./ctx.ts";
+import { failureText } from "./engineWords.ts";
 import { manageModels } from "./manageModels.ts";
 import type { MenuFacts } from "./menuItems.ts";
 import { showQuickMenu } from "./quickMenu.ts";
@@ -43,7 +44,7 @@ async function told(run: () => unknown): Promise<void> {
     await run();
   } catch (error) {
     if (error instanceof vscode.CancellationError) return;
-    void vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error));
+    void vscode.window.showErrorMessage(failureText(error));
   }
 }
 

@@ -3,6 +3,7 @@ import type { CatalogueModel } from "../engine/model/catalogue.ts";
 import { defaultLimits } from "../engine/model/download.ts";
 import { huggingFace, huggingFaceEndpoint, type ModelSource, obtainModel } from "../engine/model/fetchSources.ts";
 import type { Progress } from "../engine/progress.ts";
+import { failureText } from "./engineWords.ts";
 import type { Localizer } from "./localizer.ts";
 import { modelPlaces } from "./modelInventory.ts";
 import { consentText, type DownloadAddress, downloadAddress } from "./modelText.ts";
@@ -33,7 +34,7 @@ export class ModelDownloads {
       if (!agreed && !(await this.askConsent(model, address))) return false;
       return await this.download(model, address);
     } catch (error) {
-      void vscode.window.showErrorMessage((error as Error).message);
+      void vscode.window.showErrorMessage(failureText(error));
       return false;
     }
   }
@@ -66,7 +67,7 @@ export class ModelDownloads {
         return true;
       } catch (error) {
         if (error instanceof vscode.CancellationError) return false;
-        const { message } = error as Error;
+        const message = failureText(error);
         log(`Download of ${model.name}: ${message}`);
         const again = l10n.t("Try Again");
         if ((await vscode.window.showErrorMessage(message, again)) !== again) return false;

@@ -1,9 +1,16 @@
+import { JakiroError } from "../engine/errors.ts";
 import type { EngineState, Note } from "../protocol/messages.ts";
 import type { Localizer } from "./localizer.ts";
 
 /** What the engine does while a model comes into memory. */
 export function stageText(stage: Extract<EngineState, { kind: "loading" }>["stage"], l10n: Localizer): string {
   return stage === "loading" ? l10n.t("Loading the model") : l10n.t("Preparing the model");
+}
+
+/** What went wrong in a part of the engine that runs here, for a user of the editor. */
+export function failureText(error: unknown): string {
+  if (error instanceof JakiroError) return error.inEditor;
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** What the engine has to say of an answer; undefined for nothing. */

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import { type DiskItem, diskUse, removeFiles } from "../engine/model/diskUse.ts";
 import { diskItemText, totalText } from "./diskText.ts";
+import { failureText } from "./engineWords.ts";
 import type { Localizer } from "./localizer.ts";
 
 export interface ModelManagement {
@@ -52,7 +53,7 @@ async function remove({ item, label, detail }: Entry, { l10n, log }: ModelManage
         });
       } catch (error) {
         if (!(error instanceof vscode.CancellationError)) {
-          void vscode.window.showErrorMessage((error as Error).message);
+          void vscode.window.showErrorMessage(failureText(error));
         }
       } finally {
         subscription.dispose();

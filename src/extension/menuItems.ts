@@ -32,8 +32,6 @@ export function menuItems({ engine, enabled, memoryShort, other }: MenuFacts, l1
     return [item("jakiro.setUp", `$(cloud-download) ${l10n.t("Set Up Jakiro…")}`), log, diagnostics];
   }
   const broken = engine.kind === "failed" || engine.kind === "stopped";
-  const remedy = broken ? engineRemedy(engine, l10n).command : memoryShort ? select.command : undefined;
-  const helps = ({ command }: MenuItem) => command === remedy;
   const toggle = enabled
     ? item("jakiro.toggle", `$(debug-pause) ${l10n.t("Switch Suggestions Off")}`)
     : item("jakiro.toggle", `$(play) ${l10n.t("Switch Suggestions On")}`);
@@ -57,8 +55,16 @@ export function menuItems({ engine, enabled, memoryShort, other }: MenuFacts, l1
     log,
     diagnostics,
   ];
-  const first = [...usual.filter(helps), ...(broken ? [log] : [])];
-  return [...first, ...usual.filter((other) => !first.includes(other))];
+  if (broken) {
+    const { title, ...remedy } = engineRemedy(engine, engine.message, l10n);
+    const helps = usual.find(({ command }) => command === remedy.command);
+    return foremost([helps ?? { label: `$(settings-gear) ${title}`, description: "", ...remedy }, log], usual);
+  }
+  return memoryShort ? foremost([select], usual) : usual;
+}
+
+function foremost(first: readonly MenuItem[], items: readonly MenuItem[]): MenuItem[] {
+  return [...first, ...items.filter((item) => !first.includes(item))];
 }
 
 function otherItem(other: OtherProvider, l10n: Localizer): MenuItem {

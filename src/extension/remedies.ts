@@ -8,8 +8,14 @@ export interface Remedy {
   readonly arguments?: readonly string[];
 }
 
-/** What helps against a failure of the engine: the one action that is offered wherever it is told of. */
-export function engineRemedy(state: ConnectionState | undefined, l10n: Localizer): Remedy {
+/**
+ * What helps against a failure of the engine: the one action that is offered wherever it is told of.
+ * @param message what is told; where it names a setting, that is to be changed
+ */
+export function engineRemedy(state: ConnectionState | undefined, message: string, l10n: Localizer): Remedy {
+  const [setting] = /\bjakiro(?:\.[A-Za-z]+)+/.exec(message) ?? [];
+  if (setting !== undefined)
+    return { title: l10n.t("Open Settings"), command: "workbench.action.openSettings", arguments: [setting] };
   const needsOtherModel = state?.kind === "failed" || (state?.kind === "stopped" && state.memoryShort);
   return needsOtherModel
     ? { title: l10n.t("Select Model"), command: "jakiro.selectModel" }

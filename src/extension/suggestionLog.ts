@@ -124,7 +124,7 @@ function explanationOf(
       sentence: l10n.t("The model is being loaded; suggestions begin when it is ready."),
       remedy: { title: l10n.t("Open Statistics"), command: "jakiro.openStatistics" },
     },
-    engine: { sentence: detail, remedy: engineRemedy(engine, l10n) },
+    engine: { sentence: detail, remedy: engineRemedy(engine, detail, l10n) },
     midLine: {
       sentence: l10n.t("Code follows the cursor on its line; while typing, suggestions appear at line ends only."),
       remedy: trigger,

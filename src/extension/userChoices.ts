@@ -2,6 +2,7 @@ import * as vscode from "vscode";
 import { locateModel } from "../engine/model/installed.ts";
 import { type Device, type EngineConfiguration, longestIdleMinutes } from "../protocol/messages.ts";
 import type { LogSink } from "./engineLog.ts";
+import { failureText } from "./engineWords.ts";
 import type { TraceLevel } from "./requestTrace.ts";
 import type { ModelSettings } from "./selectModel.ts";
 
@@ -78,7 +79,7 @@ export class UserChoices implements ModelSettings {
     try {
       return (await locateModel(this.model)).path;
     } catch (error) {
-      log.info((error as Error).message);
+      log.info(failureText(error));
       return undefined;
     }
   }

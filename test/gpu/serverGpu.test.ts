@@ -126,7 +126,7 @@ describe("the engine process on a GPU", function () {
     const { state } = client;
     assert.match(
       state.kind === "failed" ? state.message : "",
-      /emulated in software.*Choose auto or cpu as the device\.$/,
+      /emulated in software.*Set jakiro\.device to auto or cpu\.$/,
     );
     await client.load(modelPath, { device: "auto" });
     const ready = client.state;

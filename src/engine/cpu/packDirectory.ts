@@ -85,8 +85,11 @@ function explained(error: unknown, folder: string): unknown {
     return new JakiroError("io", message, { cause: error });
   }
   if (code !== undefined && path?.startsWith(folder)) {
-    const message = `${folder} cannot be written (${code}); check its permissions or set JAKIRO_CACHE_DIR to another folder.`;
-    return new JakiroError("io", message, { cause: error });
+    const sentence = `${folder} cannot be written (${code}); check its permissions`;
+    return new JakiroError("io", `${sentence} or set JAKIRO_CACHE_DIR to another folder.`, {
+      cause: error,
+      inEditor: `${sentence} and restart the engine.`,
+    });
   }
   return error;
 }

@@ -116,10 +116,7 @@ export class GpuTarget implements Target {
       if (failure !== null) {
         upload.release();
         // biome-ignore lint/correctness/noUnsafeFinally: a target whose buffers are invalid must not be returned
-        throw new JakiroError(
-          "model",
-          `The model does not fit into the memory of ${gpu.name} (${failure.message}); use --device cpu.`,
-        );
+        throw new JakiroError("model", `The model does not fit into the memory of ${gpu.name} (${failure.message}).`);
       }
     }
   }

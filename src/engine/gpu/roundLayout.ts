@@ -150,7 +150,9 @@ export function encodeSequence(start: SequenceStart): Uint32Array {
   const { sampling, endTokens } = start;
   if (endTokens.size > mostEndTokens) {
     const sentence = `The model ends its texts with ${endTokens.size} different tokens, more than ${mostEndTokens}`;
-    throw new JakiroError("model", `${sentence}: use --device cpu.`);
+    throw new JakiroError("model", `${sentence}: use --device cpu.`, {
+      inEditor: `${sentence}: set jakiro.device to cpu.`,
+    });
   }
   const words = new Uint32Array(sequenceWords);
   const sharpness =

@@ -155,10 +155,12 @@ async function fillFrom(
     const needed = part.missing + source.scratchBytes;
     const free = await freeBytes(dirname(path));
     if (part.missing > 0 && free < needed) {
+      const folder = dirname(path);
+      const sentence = `${model.name} needs ${megabytes(needed)} more in ${folder}, which has ${megabytes(free)} free`;
       throw new JakiroError(
         "io",
-        `${model.name} needs ${megabytes(needed)} more in ${dirname(path)}, which has ${megabytes(free)} free; ` +
-          "make room there, or set JAKIRO_MODELS_DIR to a folder on a larger disk.",
+        `${sentence}; make room there, or set JAKIRO_MODELS_DIR to a folder on a larger disk.`,
+        { inEditor: `${sentence}; make room there and try again.` },
       );
     }
     await source.fill(model, part, signal);

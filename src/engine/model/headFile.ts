@@ -209,9 +209,11 @@ function readConfig(path: string): HeadConfig {
 }
 
 function malformed(path: string, detail: string, cause?: unknown): JakiroError {
-  return new JakiroError("model", `${path} is not a usable draft head: ${detail}; export it again.`, { cause });
+  const sentence = `${path} is not a usable draft head: ${detail}; export it again`;
+  return new JakiroError("model", `${sentence}.`, { cause, inEditor: `${sentence}, or leave jakiro.head empty.` });
 }
 
 function unfit(path: string, detail: string): JakiroError {
-  return new JakiroError("model", `The draft head ${path} was made for another model: ${detail}; choose another head.`);
+  const sentence = `The draft head ${path} was made for another model: ${detail}; choose another head`;
+  return new JakiroError("model", `${sentence}.`, { inEditor: `${sentence}, or leave jakiro.head empty.` });
 }

@@ -48,10 +48,10 @@ export async function locateModel(nameOrPath: string, folder: string = modelsDir
     const { state, path } = await installation(model, folder);
     if (state === "installed") return { path, model };
     const size = `${Math.round(model.bytes / 1e6)} MB`;
-    throw new JakiroError(
-      "model",
-      `The model ${model.name} is not on this machine; get it with \`jakiro models get ${model.name}\` (${size}).`,
-    );
+    const sentence = `The model ${model.name} is not on this machine`;
+    throw new JakiroError("model", `${sentence}; get it with \`jakiro models get ${model.name}\` (${size}).`, {
+      inEditor: `${sentence}; choose it again to get it (${size}).`,
+    });
   }
   if ((await stat(nameOrPath).catch(() => undefined)) !== undefined) return { path: nameOrPath, model: undefined };
   if (/[\\/]|\.gguf$/i.test(nameOrPath)) {

@@ -159,9 +159,16 @@ export class PartFile {
 /** A failure to write is the user's disk or folder, whatever the source: it ends the attempt. */
 export function writeFailure(error: unknown, path: string): JakiroError {
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
-  const sentence =
-    code === "ENOSPC" || code === "EDQUOT"
-      ? `The disk is full: ${path} could not be written; free some space and run the command again, it goes on where it stopped.`
-      : `${path} could not be written (${code}); check the folder's permissions or set JAKIRO_CACHE_DIR to another one.`;
-  return new JakiroError("io", sentence, { cause: error });
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    const sentence = `The disk is full: ${path} could not be written; free some space and`;
+    return new JakiroError("io", `${sentence} run the command again, it goes on where it stopped.`, {
+      cause: error,
+      inEditor: `${sentence} try again, it goes on where it stopped.`,
+    });
+  }
+  const sentence = `${path} could not be written (${code}); check the folder's permissions`;
+  return new JakiroError("io", `${sentence} or set JAKIRO_CACHE_DIR to another one.`, {
+    cause: error,
+    inEditor: `${sentence} and try again.`,
+  });
 }

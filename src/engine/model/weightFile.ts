@@ -68,9 +68,13 @@ export class WeightFile {
 
 function unreadable(path: string, error: unknown): JakiroError {
   const code = (error as NodeJS.ErrnoException).code;
-  const sentence =
-    code === "ENOENT"
-      ? `${path} does not exist; put it back or choose another GGUF file or model folder ("jakiro models list" names some).`
-      : `${path} cannot be read (${code ?? String(error)}); check the file and its permissions.`;
+  if (code === "ENOENT") {
+    const sentence = `${path} does not exist; put it back or choose another GGUF file or model folder`;
+    return new JakiroError("model", `${sentence} ("jakiro models list" names some).`, {
+      cause: error,
+      inEditor: `${sentence}.`,
+    });
+  }
+  const sentence = `${path} cannot be read (${code ?? String(error)}); check the file and its permissions.`;
   return new JakiroError("model", sentence, { cause: error });
 }

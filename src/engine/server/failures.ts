@@ -21,7 +21,7 @@ export function badParams(sentence: string): ResponseError {
 export function asResponse(error: unknown, log: (line: string) => void): ResponseError {
   if (error instanceof ResponseError) return error;
   if (error instanceof JakiroError) {
-    return new ResponseError(error.kind === "model" ? errorCodes.model : errorCodes.failed, error.message);
+    return new ResponseError(error.kind === "model" ? errorCodes.model : errorCodes.failed, error.inEditor);
   }
   const reason = error instanceof Error ? error.message : String(error);
   log(`Unexpected: ${error instanceof Error ? (error.stack ?? reason) : reason}`);

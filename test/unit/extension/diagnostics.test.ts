@@ -145,6 +145,7 @@ describe("quick menu", () => {
   it("offers first what helps where the engine failed, then the log", () => {
     for (const [engine, remedy] of [
       [{ kind: "failed", name: "m", message: "x" }, "jakiro.selectModel"],
+      [{ kind: "failed", name: "m", message: "Set jakiro.device to cpu." }, "workbench.action.openSettings"],
       [{ kind: "stopped", message: "x" }, "jakiro.restartEngine"],
       [{ kind: "stopped", message: "x", memoryShort: true }, "jakiro.selectModel"],
     ] as const) {

@@ -30,6 +30,8 @@ describe("SuggestionLog", () => {
     assert.equal(log.explain(english).sentence, "The disk is full.");
     const failed = { kind: "failed", name: "m", message: "The disk is full." } as const;
     assert.equal(log.explain(english, { engine: failed }).remedy?.command, "jakiro.selectModel");
+    log.stopped({ stage: "engine", detail: "No GPU. Set jakiro.device to auto or cpu." });
+    assert.deepEqual(log.explain(english).remedy?.arguments, ["jakiro.device"]);
   });
 
   it("says that the model is being loaded where the wait for it was ended", () => {
