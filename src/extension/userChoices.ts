@@ -58,9 +58,10 @@ export class UserChoices implements ModelSettings {
     return engineKeys.some((key) => event.affectsConfiguration(`jakiro.${key}`));
   }
 
-  /** What the engine is to be told. In Restricted Mode it runs with the model and its own head. */
+  /** What the engine is to be told. One that is started in Restricted Mode runs with the model and the model's own head. */
   async engineConfiguration(log: Pick<LogSink, "info">): Promise<EngineConfiguration> {
-    const head = vscode.workspace.isTrusted ? textOf("head") : "";
+    const restricted = !vscode.workspace.isTrusted;
+    const head = restricted ? "" : textOf("head");
     const modelPath = await this.modelPath(log);
     const gpuAdapter = textOf("gpuAdapter");
     const minutes = settings().get<unknown>("engine.idleMinutes");
@@ -70,6 +71,7 @@ export class UserChoices implements ModelSettings {
         typeof minutes === "number" && minutes >= 0 ? Math.min(minutes, longestIdleMinutes) : defaultIdleMinutes,
       ...(modelPath === undefined ? {} : { modelPath }),
       ...(head === "" ? {} : { head }),
+      ...(restricted ? { restricted } : {}),
       ...(gpuAdapter === "" ? {} : { gpuAdapter }),
     };
   }

@@ -56,6 +56,8 @@ export interface EngineConfiguration {
   readonly modelPath?: string;
   /** A head's folder or "none"; absent for the heads that ship with the model. */
   readonly head?: string;
+  /** From a window in Restricted Mode, which has no say in the head: the one that another window chose for this model stays. */
+  readonly restricted?: boolean;
   readonly device: Device;
   /** Part of the name of the GPU to use; absent for the best one that is none in software. */
   readonly gpuAdapter?: string;

@@ -84,9 +84,11 @@ export class ModelHost<Model extends HostedModel> {
   }
 
   /** Acts on what differs from the last configuration; loading goes on after the return. What failed before is tried again. */
-  configure(configuration: EngineConfiguration): void {
+  configure(told: EngineConfiguration): void {
     const before = keyOf(this.choice);
-    this.configuration = configuration;
+    const { modelPath, head } = this.configuration;
+    const keepsHead = told.restricted === true && told.modelPath === modelPath && head !== undefined;
+    this.configuration = keepsHead ? { ...told, head } : told;
     this.watchIdleness();
     const { choice } = this;
     const key = keyOf(choice);

@@ -42,6 +42,7 @@ export const params = {
   configure: object<EngineConfiguration>({
     modelPath: optional(text(longestPath, 1)),
     head: optional(text(longestPath, 1)),
+    restricted: optional(boolean),
     device: oneOf("auto", "cpu", "gpu"),
     gpuAdapter: optional(text(longestName, 1)),
     idleMinutes: number(0, longestIdleMinutes),

@@ -107,6 +107,28 @@ describe("ModelHost", () => {
     assert.equal(states[3]!.kind, "ready");
   });
 
+  it("leaves another window's head alone where a restricted one names the same model", async () => {
+    choose("a", { restricted: true });
+    await tick();
+    loads[0]!.finish();
+    await tick();
+    choose("a", { head: "/mine" });
+    await tick();
+    const served = loads[1]!.finish();
+    await tick();
+    choose("a", { restricted: true });
+    await tick();
+    assert.deepEqual([loads.length, served.retired, host.state.kind], [2, false, "ready"]);
+
+    choose("b", { restricted: true });
+    await tick();
+    assert.deepEqual(loads[2]!.choice, { modelPath: "/b", device: "auto" }, "a head belongs to its model");
+    choose("a", { head: "/mine" });
+    choose("a");
+    await tick();
+    assert.equal(loads.at(-1)!.choice.head, undefined, "a window that has a say takes it back");
+  });
+
   it("does nothing where nothing changed", async () => {
     await serving("a");
     const told = states.length;
