@@ -26,10 +26,14 @@ KeysAndValues = dict[str, np.ndarray]
 
 
 class EngineGraph:
-    """Features of token sequences by the engine's quantized graph."""
+    """Features of token sequences by the engine's quantized graph. ValueError where the folder holds none of this
+    model."""
 
     def __init__(self, folder: Path, model: GgufModel, threads: int):
-        self.description = json.loads((folder / "pack.json").read_text())
+        try:
+            self.description = json.loads((folder / "pack.json").read_text())
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{folder} holds no packed model: {error}.") from error
         if self.description["source"] != model.sha256:
             raise ValueError(f"{folder} was packed from another file than {model.path.name}; pack that one first.")
         options = onnxruntime.SessionOptions()
@@ -37,7 +41,14 @@ class EngineGraph:
         options.log_severity_level = 3
         # Training shares the cores: threads that spin while they wait would take a third of them.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(folder / "body.onnx", options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = onnxruntime.InferenceSession(
+                folder / "body.onnx", options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors share no class of their own
+            raise ValueError(
+                f"The graph in {folder} cannot be run; remove that folder and pack again: {error}"
+            ) from error
         self._outputs = ["features"]
         self._cached_outputs = [o.name for o in self._session.get_outputs()]
         self._model = model

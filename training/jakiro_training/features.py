@@ -99,7 +99,10 @@ def _extractor(args: argparse.Namespace, model: GgufModel) -> tuple[Extractor, s
 
     if args.pack is None:
         raise SystemExit("--backend engine needs --pack, the folder the engine packed the model into.")
-    graph = EngineGraph(args.pack, model, args.threads)
+    try:
+        graph = EngineGraph(args.pack, model, args.threads)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
     return graph.features, graph.smoothing_hash
 
 
