@@ -1,4 +1,4 @@
-"""Command line: python -m jakiro_training corpus|features|train_head|evaluate|export --help"""
+"""Command line: python -m jakiro_training corpus|features|train_head|evaluate|tables|export --help"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-STEPS = ("corpus", "features", "train_head", "evaluate", "export")
+STEPS = ("corpus", "features", "train_head", "evaluate", "tables", "export")
 
 
 def main(arguments: list[str]) -> None:

@@ -1,5 +1,5 @@
-"""Step `evaluate`: tau by tree size, acceptance by depth and diversity of a head, by reference rounds on the target's
-greedy text."""
+"""Step `evaluate`: tau by tree size, acceptance by depth, diversity, size and latency of a head, by reference rounds on
+the target's greedy text."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ import numpy as np
 import torch
 
 from .checkpoint import load_head
-from .exported_head import load_exported
+from .exported_head import exported_bytes, load_exported
 from .gguf_model import GgufModel
 from .head import DraftHead
+from .part_times import part_times
 from .progress import Progress
 from .teacher import TeacherText, teacher_texts
 from .tree import ReferenceDrafter
 
+COVERAGE_SIZES = (1, 2, 4, 8)
+LATENCY_KEYS = 256
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--head", type=Path, required=True, help="a checkpoint (.pt) or an exported head's folder")
+    parser.add_argument(
+        "--head", type=Path, required=True, help="a checkpoint (.pt) in float32, or an export's folder as it ships"
+    )
     parser.add_argument("--model", type=Path, required=True, help="the target's GGUF")
     parser.add_argument("--suite", type=Path, required=True, help="prompts: HumanEval.jsonl.gz or the like")
     parser.add_argument("--limit", type=int, default=40, help="prompts, spread evenly over the suite")
@@ -123,18 +129,49 @@ class Evaluation:
         tally.accepted_unique.append(len(accepted))
         tally.generated.append(len(tokens) - text.start)
 
+    def coverage(self, text: TeacherText) -> np.ndarray:
+        """[positions, COVERAGE_SIZES] the target's probability mass that the head's 1, 2, 4, ... best next tokens
+        cover: after every token of the continuation but the last, whatever rounds would have stopped there."""
+        drafter = ReferenceDrafter(self.head, self.embed, self.draft_lm_head, self.d2t, *self.ablations)
+        tokens, features = text.tokens.tolist(), torch.from_numpy(text.features).float()
+        covered = []
+        for root in range(text.start, len(tokens) - 1):
+            rows = slice(drafter.length, root)
+            tree = drafter.draft(
+                tokens[root], tokens[rows.start + 1 : root + 1], features[rows], 1, max(COVERAGE_SIZES)
+            )
+            children = [tree.tokens[n] for n in tree.best(list(range(1, len(tree.tokens))), max(COVERAGE_SIZES))]
+            covered.append([text.mass(root, children[:size]) for size in COVERAGE_SIZES])
+        return np.array(covered).reshape(-1, len(COVERAGE_SIZES))
 
-def load_any(path: Path) -> tuple[DraftHead, torch.Tensor]:
+    def costs(self) -> dict:
+        """Size of the head's weights, and PyTorch's milliseconds of each part of a draft forward for the root's row and
+        for a whole frontier."""
+        return {
+            "parameters": sum(parameter.numel() for parameter in self.head.parameters()),
+            "bytes": {
+                "int8": exported_bytes(self.head, int8=True),
+                "float32": exported_bytes(self.head, int8=False),
+            },
+            "milliseconds": {
+                str(rows): part_times(self.head, self.draft_lm_head, rows, LATENCY_KEYS)
+                for rows in sorted({1, self.branching})
+            },
+        }
+
+
+def load_any(path: Path) -> tuple[DraftHead, torch.Tensor, str]:
+    """The head, d2t, and in what its weights are stored: a checkpoint's are float32."""
     if path.is_dir():
-        return load_exported(path)
+        return *load_exported(path), json.loads((path / "config.json").read_text())["weights"]
     head, state = load_head(path)
-    return head, state["d2t"].long()
+    return head, state["d2t"].long(), "float32"
 
 
 def run(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     model = GgufModel(args.model)
-    head, d2t = load_any(args.head)
+    head, d2t, weights = load_any(args.head)
     texts = teacher_texts(model, args.suite, args.limit, args.tokens, args.cache)
     evaluation = Evaluation(
         head, d2t, model, args.depth, args.branching, args.wrong_parent_rows, not args.no_parallel_level
@@ -147,7 +184,11 @@ def run(args: argparse.Namespace) -> None:
         "wrongParentRows": args.wrong_parent_rows,
         "parallelLevel": not args.no_parallel_level,
     }
-    results = {"head": args.head.name, "kind": head.config.kind, **settings, "byNodes": {}}
+    results = {"head": args.head.name, "kind": head.config.kind, "weights": weights, **settings, "byNodes": {}}
+    covered = np.concatenate([evaluation.coverage(text) for text in texts]).mean(axis=0)
+    results["targetMassOfBest"] = {str(size): round(float(mass), 4) for size, mass in zip(COVERAGE_SIZES, covered)}
+    results["costs"] = evaluation.costs()
+    print(json.dumps({name: results[name] for name in ("targetMassOfBest", "costs")}), flush=True)
     for nodes in args.nodes:
         tally = Tally()
         progress = Progress(f"{nodes} nodes", len(texts))

@@ -23,6 +23,19 @@ def quantize_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return (matrix / scale[:, None]).round().clamp(-127, 127).to(torch.int8), scale
 
 
+def is_matrix_of_steps(name: str, tensor: Tensor) -> bool:
+    """Whether a tensor of the head ships as int8 where the head does."""
+    return tensor.ndim == 2 and name not in FLOAT_ONLY
+
+
+def exported_bytes(head: DraftHead, int8: bool) -> int:
+    """What the head's weights take as exported, scales included, names and `d2t` left out."""
+    return sum(
+        value.numel() + 4 * len(value) if int8 and is_matrix_of_steps(name, value) else 4 * value.numel()
+        for name, value in head.state_dict().items()
+    )
+
+
 def save_head(folder: Path, head: DraftHead, d2t: Tensor, int8: bool, facts: dict) -> int:
     """Writes the head's two files and returns their bytes. `facts` joins the head's shape in config.json. ValueError
     for an ablation, which no engine drafts with."""
@@ -32,7 +45,7 @@ def save_head(folder: Path, head: DraftHead, d2t: Tensor, int8: bool, facts: dic
     tensors: dict[str, Tensor] = {"d2t": d2t.to(torch.int32)}
     for name, value in head.state_dict().items():
         value = value.detach().float().contiguous()
-        if int8 and value.ndim == 2 and name not in FLOAT_ONLY:
+        if int8 and is_matrix_of_steps(name, value):
             tensors[name], tensors[name + SCALE_SUFFIX] = quantize_rows(value)
         else:
             tensors[name] = value

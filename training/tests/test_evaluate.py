@@ -7,6 +7,7 @@ import torch
 from jakiro_training import __main__ as command_line
 from jakiro_training.evaluate import Evaluation, Tally
 from jakiro_training.head import DraftHead, HeadConfig
+from jakiro_training.part_times import part_times
 from jakiro_training.teacher import TeacherText, read_prompts
 from jakiro_training.tree import ReferenceDrafter, Tree
 
@@ -38,8 +39,7 @@ class ScriptedDrafter(ReferenceDrafter):
 def test_rounds_count_what_they_commit(tiny_model, monkeypatch):
     from jakiro_training import evaluate
 
-    config = tiny_model.config
-    head = DraftHead(HeadConfig("eagle", 64, 4, 1, 16, 1e6, config.norm_epsilon, True, 0, 64, 30))
+    head = DraftHead(config_for(tiny_model))
     tokens = np.arange(20)
     best = np.tile(np.arange(20, dtype=np.int32) + 1, (4, 1)).T
     text = TeacherText(tokens, np.zeros((20, 64), np.float16), best, np.full((20, 4), 0.2, np.float32), start=8)
@@ -63,59 +63,91 @@ def test_prompts_are_spread_over_the_suite(tmp_path):
     assert len(read_prompts(tmp_path / "suite.jsonl", 99)) == 10
 
 
-def test_the_step_from_checkpoint_to_json(tmp_path, tiny_model):
-    write_toy_training_data(tmp_path, tiny_model)
-    command_line.main(
-        [
-            "train_head",
-            "--features",
-            str(tmp_path / "features"),
-            "--corpus",
-            str(tmp_path / "corpus"),
-            "--model",
-            str(TINY_MODEL),
-            "--device",
-            "cpu",
-            "--rows",
-            "1",
-            "--length",
-            "64",
-            "--draft-vocabulary",
-            "96",
-            "--steps",
-            "2",
-            "--out",
-            str(tmp_path / "run"),
-            "--precision",
-            "float32",
-            "--threads",
-            "1",
-        ]
-    )
-    (tmp_path / "suite.jsonl").write_text(json.dumps({"prompt": "def f(x):\n    return"}) + "\n")
-    command_line.main(
-        [
-            "evaluate",
-            "--head",
-            str(tmp_path / "run" / "latest.pt"),
-            "--model",
-            str(TINY_MODEL),
-            "--suite",
-            str(tmp_path / "suite.jsonl"),
-            "--tokens",
-            "12",
-            "--cache",
-            str(tmp_path / "cache"),
-            "--threads",
-            "1",
-            "--nodes",
-            "4",
-            "16",
-            "--json",
-            str(tmp_path / "result.json"),
-        ]
-    )
-    result = json.loads((tmp_path / "result.json").read_text())
+def test_coverage_is_of_the_best_next_tokens_after_every_token(tiny_model):
+    head, d2t = DraftHead(config_for(tiny_model)), torch.arange(30)
+    head.initialize(0)
+    random = np.random.default_rng(1)
+    tokens = random.integers(0, 30, 14)
+    best = np.tile(np.arange(30, dtype=np.int32), (14, 1))
+    masses = random.dirichlet(np.ones(30), 14).astype(np.float32)
+    text = TeacherText(tokens, random.normal(size=(14, 64)).astype(np.float16), best, masses, start=5)
+    evaluation = Evaluation(head, d2t, tiny_model, depth=3, branching=2)
+    covered = evaluation.coverage(text)
+    assert covered.shape == (14 - 1 - 5, 4)
+    for root in (5, 9, 12):
+        drafter = ReferenceDrafter(head, evaluation.embed, evaluation.draft_lm_head, d2t)
+        features = torch.from_numpy(text.features).float()[:root]
+        tree = drafter.draft(int(tokens[root]), tokens[1 : root + 1].tolist(), features, 1, 8)
+        expected = [masses[root][tree.tokens[1 : 1 + size]].sum() for size in (1, 2, 4, 8)]
+        np.testing.assert_allclose(covered[root - 5], expected, rtol=1e-5)
+
+
+def test_parts_of_a_forward_take_time(tiny_model):
+    lm_head = torch.randn(30, 64)
+    for config in (config_for(tiny_model), config_for(tiny_model, "jakiro", 2)):
+        times = part_times(DraftHead(config), lm_head, rows=4, keys=16, repetitions=3)
+        assert list(times) == ["attention", "gate", "experts", "lmHead"]
+        assert all(0 <= milliseconds < 1000 for milliseconds in times.values()) and times["attention"] > 0
+
+
+def config_for(model, kind="eagle", experts=0):
+    return HeadConfig(kind, 64, 4, 1, 16, 1e6, model.config.norm_epsilon, True, experts, 64, 30)
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory, tiny_model):
+    """A tiny head's checkpoint and its int8 export, both evaluated on one text: their results by name."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    write_toy_training_data(folder, tiny_model)
+    paths = {"features": folder / "features", "corpus": folder / "corpus", "model": TINY_MODEL, "out": folder / "run"}
+    shape = {"rows": 1, "length": 64, "draft-vocabulary": 96, "steps": 2, "threads": 1}
+    options = paths | shape | {"device": "cpu", "precision": "float32"}
+    command_line.main(["train_head", *arguments(options)])
+    checkpoint, exported = folder / "run" / "latest.pt", folder / "heads" / "jakiro"
+    command_line.main(["export", "--checkpoint", str(checkpoint), "--out", str(exported), "--int8"])
+    (folder / "suite.jsonl").write_text(json.dumps({"prompt": "def f(x):\n    return"}) + "\n")
+    texts = {"model": TINY_MODEL, "suite": folder / "suite.jsonl", "cache": folder / "cache", "tokens": 12}
+    for name, head in {"float32": checkpoint, "int8": exported}.items():
+        options = texts | {"head": head, "threads": 1, "json": folder / f"{name}.json"}
+        command_line.main(["evaluate", *arguments(options), "--nodes", "4", "16"])
+    return {name: folder / f"{name}.json" for name in ("float32", "int8")}
+
+
+def arguments(options):
+    return [part for name, value in options.items() for part in (f"--{name}", str(value))]
+
+
+def test_the_step_from_checkpoint_to_json(evaluated):
+    result = json.loads(evaluated["float32"].read_text())
     assert result["kind"] == "jakiro" and set(result["byNodes"]) == {"4", "16"}
     assert all(1 <= entry["tau"] <= 7 for entry in result["byNodes"].values())
     assert result["byNodes"]["16"]["tau"] >= result["byNodes"]["4"]["tau"]
+    masses = list(result["targetMassOfBest"].values())
+    assert masses == sorted(masses) and masses[-1] <= 1
+    assert set(result["costs"]["milliseconds"]) == {"1", "8"}
+
+
+def test_an_export_is_evaluated_as_a_checkpoint_is(evaluated):
+    exact, steps = (json.loads(evaluated[name].read_text()) for name in ("float32", "int8"))
+    assert (exact["weights"], steps["weights"]) == ("float32", "int8")
+    assert set(exact) == set(steps) and exact["costs"]["bytes"] == steps["costs"]["bytes"]
+    assert all(steps["byNodes"][size].keys() == exact["byNodes"][size].keys() for size in ("4", "16"))
+
+
+def test_tables_compare_heads_with_the_first(evaluated, tmp_path, capsys):
+    second = json.loads(evaluated["int8"].read_text())
+    second["byNodes"]["16"]["tau"] = 1.02 * json.loads(evaluated["float32"].read_text())["byNodes"]["16"]["tau"]
+    (tmp_path / "int8.json").write_text(json.dumps(second))
+    capsys.readouterr()
+    command_line.main(["tables", str(evaluated["float32"]), str(tmp_path / "int8.json")])
+    blocks = capsys.readouterr().out.strip().split("\n\n")
+    assert [title.split(" ")[0] for title in blocks[::2]] == ["Tau", "Acceptance", "Diversity", "Size,"]
+    for block in blocks[1::2]:
+        lines = block.splitlines()
+        assert len(lines) == 4 and len({line.count("|") for line in lines}) == 1
+        assert [line.split(" | ")[0] for line in lines[2:]] == ["| float32", "| int8"]
+    assert blocks[1].splitlines()[0] == "|  | 4 | 16 |" and blocks[1].endswith("(+2.0 %) |")
+    second["branching"] = 4
+    (tmp_path / "int8.json").write_text(json.dumps(second))
+    with pytest.raises(SystemExit, match="different"):
+        command_line.main(["tables", str(evaluated["float32"]), str(tmp_path / "int8.json")])

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from jakiro_training import __main__ as command_line
 from jakiro_training.checkpoint import load_checkpoint
 from jakiro_training.draft_vocabulary import always_included, choose_draft_vocabulary, sampled_rows
-from jakiro_training.exported_head import load_exported, quantize_rows, save_head
+from jakiro_training.exported_head import exported_bytes, load_exported, quantize_rows, save_head
 from jakiro_training.feature_shards import FeatureSequence, FeatureStream, pack, read_feature_shard
 from jakiro_training.head import DraftHead
 from jakiro_training.schedule import WARM_UP_STEPS, learning_rate
@@ -258,6 +259,15 @@ def test_an_ablation_without_contrast_is_not_exported(tmp_path):
     with pytest.raises(ValueError, match="--no-contrast"):
         save_head(tmp_path, ablation, torch.arange(40), False, {})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind, experts", [("jakiro", 3), ("eagle", 0)])
+@pytest.mark.parametrize("int8", [False, True])
+def test_bytes_are_those_that_an_export_has(tmp_path, kind, experts, int8):
+    head, d2t = random_head(kind, experts), torch.arange(40)
+    save_head(tmp_path, head, d2t, int8, {})
+    tensors = load_file(tmp_path / "model.safetensors")
+    assert exported_bytes(head, int8) == sum(t.nbytes for name, t in tensors.items() if name != "d2t")
 
 
 def test_heads_keep_their_shape_on_disk(tmp_path):
