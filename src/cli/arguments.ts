@@ -82,7 +82,7 @@ const treeOptions = {
     min: 1,
     max: 16,
   }),
-  branching: number("K", "children per draft node; chosen for the tree's size if not given", {
+  branching: number("K", "children per draft node; chosen by measurement, or for --nodes, if not given", {
     integer: true,
     min: 1,
     max: 16,

@@ -61,6 +61,22 @@ export function shouldDeepen(
   return frontierMass * acceptance > tokensPerMillisecond(current) * (cost.draftMs(level) + rowMs);
 }
 
+/** Rows over whose costs one row's is averaged: measured costs rise in steps. */
+const rowsAhead = 4;
+
+/** What a node promises counts twice: the rate that later levels are to beat, and the node's probability, are estimates. */
+const doubt = 2;
+
+/**
+ * The probability that a node has to exceed for children of it to be drafted: none of them is likelier than the node, and what is less
+ * likely than a row's cost at the rate of the best tree so far is not verified. What the node's own row adds to a draft forward is left
+ * out: a twentieth of what one adds to a verification.
+ */
+export function leastParent(cost: CostModel, current: TreePlan): number {
+  const rowMs = (cost.verifyMs(current.rows + rowsAhead) - cost.verifyMs(current.rows)) / rowsAhead;
+  return (tokensPerMillisecond(current) * rowMs) / doubt;
+}
+
 /** Children that a node of a modelled tree has. */
 const widest = 8;
 

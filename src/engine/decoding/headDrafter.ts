@@ -6,8 +6,10 @@ import { type DraftTree, draftSources, type Frontier, rootNode } from "./tree.ts
 export interface GrowthPlan {
   /** Levels below the root. */
   readonly depth: number;
-  /** Children per expanded node, and nodes expanded per level. */
+  /** Children per expanded node, and nodes expanded per level at most. */
   readonly branching: number;
+  /** Asked for each level with what has grown so far: the probability that a node has to exceed to be expanded. */
+  readonly leastParent?: (tree: DraftTree) => number;
   /** Asked after each level with what has grown so far; false ends the drafting. */
   readonly deepen?: (tree: DraftTree, forwards: number) => boolean;
 }
@@ -90,9 +92,9 @@ export class HeadDrafter {
     for (;;) {
       const feature = await this.addChildren(tree, frontier, outputs, plan.branching);
       const parents = frontier.nodes;
-      frontier = tree.nextFrontier(parents, plan.branching);
+      frontier = tree.nextFrontier(parents, plan.branching, plan.leastParent?.(tree));
       if (forwards === forwardLimit || frontier.nodes.length === 0 || plan.deepen?.(tree, forwards) === false) {
-        if (parallel) await this.addParallelLevel(tree, frontier, outputs, plan.branching);
+        if (parallel && frontier.nodes.length > 0) await this.addParallelLevel(tree, frontier, outputs, plan.branching);
         return forwards;
       }
       const firstRow = exploredRows;

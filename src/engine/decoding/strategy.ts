@@ -1,5 +1,5 @@
 import { type AcceptedPath, childWith } from "./acceptance.ts";
-import { LevelAcceptance, planTree, shouldDeepen, tokensPerMillisecond } from "./budget.ts";
+import { LevelAcceptance, leastParent, planTree, shouldDeepen, tokensPerMillisecond } from "./budget.ts";
 import { Calibration } from "./calibration.ts";
 import type { CostModel } from "./costModel.ts";
 import type { DraftHead } from "./draftHead.ts";
@@ -30,6 +30,8 @@ export interface StrategyParts {
 const longestChain = 48;
 /** Levels that are drafted where costs and acceptance decide how many of them. */
 const deepestLevel = 8;
+/** Children of a node, and nodes of a level, where costs and acceptance decide which of them are expanded. */
+const widestLevel = 8;
 /** What a round with the head is taken to commit before one was run. */
 const expectedTokens = 2;
 
@@ -142,12 +144,15 @@ export class Strategy {
   private growth(): GrowthPlan {
     const { nodes, depth, branching } = this.parts.sizes;
     const { cost } = this.parts;
-    const shape = usualShape(nodes);
-    const width = branching ?? shape.branching;
-    if (depth !== undefined || nodes !== undefined) return { depth: depth ?? shape.depth, branching: width };
+    if (depth !== undefined || nodes !== undefined) {
+      const shape = usualShape(nodes);
+      return { depth: depth ?? shape.depth, branching: branching ?? shape.branching };
+    }
+    const width = branching ?? widestLevel;
     return {
       depth: deepestLevel,
       branching: width,
+      ...(branching === undefined ? { leastParent: () => leastParent(cost, this.plan()) } : {}),
       deepen: (tree, forwards) => {
         const deepest = tree
           .ranking()

@@ -120,14 +120,17 @@ export class DraftTree {
     return known;
   }
 
-  /** The best `count` children of the given frontier, whoever proposed them: the next level to expand. */
-  nextFrontier(frontier: ArrayLike<number>, count: number): Frontier {
+  /**
+   * The best `count` children of the given frontier, whoever proposed them: the next level to expand.
+   * @param least probability that each of them has to exceed
+   */
+  nextFrontier(frontier: ArrayLike<number>, count: number, least = Number.NEGATIVE_INFINITY): Frontier {
     const candidates: number[] = [];
     const rows = new Map<number, number>();
     for (let row = 0; row < frontier.length; row++) {
       const node = frontier[row]!;
       rows.set(node, row);
-      candidates.push(...this.children(node));
+      for (const child of this.children(node)) if (Math.exp(this.#values[child]!) > least) candidates.push(child);
     }
     const nodes = Int32Array.from(candidates.sort(this.#better).slice(0, count));
     return { nodes, parentRows: nodes.map((node) => rows.get(this.parent(node))!) };

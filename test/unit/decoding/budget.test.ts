@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   chooseNodeCount,
   LevelAcceptance,
+  leastParent,
   planTree,
   shouldDeepen,
   treeProbabilities,
@@ -150,6 +151,19 @@ describe("budget", () => {
     assert.ok(shouldDeepen(0.7, 0.7, 2, cost, current));
     assert.ok(!shouldDeepen(0.1, 0.7, 2, cost, current));
     assert.ok(!shouldDeepen(0.7, 0.05, 2, cost, current));
+  });
+
+  it("expands nodes whose children may be worth a row, more of them where rows are cheap", () => {
+    const current = planTree([0.8, 0.6], cost, 5);
+    const ahead = (cost.verifyMs(current.rows + 4) - cost.verifyMs(current.rows)) / 4;
+    assert.equal(leastParent(cost, current), ((current.tokens / current.milliseconds) * ahead) / 2);
+    const cheap = new CostModel({
+      ...measured,
+      verify: measured.verify.map(({ rows }) => ({ rows, ms: 22 + 0.1 * rows })),
+    });
+    assert.ok(leastParent(cheap, planTree([0.8, 0.6], cheap, 5)) < 0.02);
+    const dear = new CostModel({ ...measured, verify: measured.verify.map(({ rows }) => ({ rows, ms: 22 * rows })) });
+    assert.ok(leastParent(dear, planTree([0.8, 0.6], dear, 0)) > 0.45);
   });
 
   it("knows the best nodes of a tree whose children share what their parent has", () => {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { acceptPath } from "../../../src/engine/decoding/acceptance.ts";
 import { Calibration } from "../../../src/engine/decoding/calibration.ts";
+import { CostModel } from "../../../src/engine/decoding/costModel.ts";
 import type { Candidates, DraftHead, HeadOutputs, HeadRows } from "../../../src/engine/decoding/draftHead.ts";
 import { HeadDrafter } from "../../../src/engine/decoding/headDrafter.ts";
+import { Strategy, type TreeSizes } from "../../../src/engine/decoding/strategy.ts";
 import { DraftTree } from "../../../src/engine/decoding/tree.ts";
 
 /** A text in which every token follows from its position. */
@@ -28,8 +30,9 @@ class SecondGuessHead implements DraftHead {
     return this.outputs(rows);
   }
 
-  async candidates(hidden: Float32Array, count: number): Promise<Candidates> {
+  async candidates(hidden: Float32Array, wanted: number): Promise<Candidates> {
     const rows = hidden.length / 2;
+    const count = Math.min(wanted, probabilities.length);
     const tokens = new Int32Array(rows * count);
     const logProbabilities = new Float32Array(rows * count);
     for (let row = 0; row < rows; row++) {
@@ -197,4 +200,31 @@ describe("the head's tree", () => {
   it("loses the parallel level where rows are taken by frontier index, the fault of the released code", async () => {
     assert.equal(await tauOver(20, true), 3);
   });
+
+  it("expands as many nodes as rows of a verification are worth, or as the user fixed", async () => {
+    const cheap = await exploredRows({}, (rows) => 20 + 0.05 * rows);
+    const dear = await exploredRows({}, (rows) => 20 + 4 * rows);
+    assert.equal(cheap[0], 4, "all candidates there are");
+    assert.equal(dear[0], 2, "those of 0.3 and 0.28");
+    for (const verifyMs of [(rows: number) => 20 + 0.05 * rows, (rows: number) => 20 + 4 * rows])
+      assert.equal((await exploredRows({ branching: 3 }, verifyMs))[0], 3);
+  });
 });
+
+/** Rows of each later draft forward of one round, on a machine where a verification takes so long. */
+async function exploredRows(sizes: TreeSizes, verifyMs: (rows: number) => number): Promise<readonly number[]> {
+  const explored: number[] = [];
+  class CountingHead extends SecondGuessHead {
+    override async explore(rows: HeadRows): Promise<HeadOutputs> {
+      explored.push(rows.tokens.length);
+      return await super.explore(rows);
+    }
+  }
+  const verify = [1, 2, 4, 8, 16, 32].map((rows) => ({ rows, ms: verifyMs(rows) }));
+  const cost = new CostModel({ verify, draft: [0.1, 0.1], overheadMs: 0.1 });
+  const strategy = new Strategy({ method: "jakiro", cost, sizes, head: new CountingHead(), clock: () => 0 });
+  strategy.start(script.slice(0, 3), 0);
+  strategy.extend(script.slice(0, 3), Float32Array.from([0, 1, 1, 1, 2, 1]));
+  await strategy.propose(script[3]!);
+  return explored;
+}

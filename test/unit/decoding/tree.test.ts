@@ -115,6 +115,16 @@ describe("tree", () => {
     assert.deepEqual([...tree.nextFrontier([rootNode], 5).nodes], [b, a]);
   });
 
+  it("expands only nodes that are likely enough", () => {
+    const tree = new DraftTree(7);
+    const a = tree.add(rootNode, 1, Math.log(0.2), head);
+    const b = tree.add(rootNode, 2, Math.log(0.5), head);
+    tree.add(rootNode, 3, Math.log(0.1), head);
+    assert.deepEqual([...tree.nextFrontier([rootNode], 5, 0.15).nodes], [b, a]);
+    assert.deepEqual([...tree.nextFrontier([rootNode], 1, 0.15).nodes], [b]);
+    assert.deepEqual([...tree.nextFrontier([rootNode], 5, 0.6).nodes], []);
+  });
+
   it("refuses to verify more rows than a mask holds", () => {
     assert.throws(() => new DraftTree(0).rerank(maximumRows + 1), JakiroError);
     assert.throws(() => new DraftTree(0).rerank(0), JakiroError);
