@@ -151,7 +151,7 @@ export const evaluateTable = {
 
 export const doctorTable = {
   ...deviceOptions,
-  profile: flag("times a forward on the GPU kernel by kernel"),
+  profile: flag("times forwards and a whole round on the GPU kernel by kernel"),
   json: jsonFlag,
 } satisfies OptionTable;
 

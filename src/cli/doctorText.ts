@@ -1,6 +1,6 @@
 import type { Costs, Diagnosis, FoundModel, Settings } from "../engine/diagnosis.ts";
 import type { Expectation } from "../engine/expectations.ts";
-import type { ForwardProfile } from "../engine/gpu/profile.ts";
+import type { Profile } from "../engine/gpu/profile.ts";
 import type { Machine } from "../engine/machine.ts";
 import { defaultModelName } from "../engine/model/catalogue.ts";
 import { formatTable } from "./table.ts";
@@ -96,17 +96,20 @@ function settingsSection({ lookup, heads, suffixTokens, suffixMs }: Settings): s
   return `${section(title, [header, ...rows])}${suffix}`;
 }
 
-function profileSection({ rows, cached, kernels, forwardMs }: ForwardProfile): string {
+function profileSection({ head, rows, cached, kernels, onePassMs }: Profile): string {
   const sum = kernels.reduce((total, { ms }) => total + ms, 0);
-  const header = ["kernel", "workgroups", "dispatches", "ms", "share"];
-  const table = kernels.map(({ kernel, workgroups, dispatches, ms }) => [
+  const parts = head === undefined ? [] : ["part"];
+  const header = [...parts, "kernel", "workgroups", "dispatches", "ms", "share"];
+  const table = kernels.map(({ phase, kernel, workgroups, dispatches, ms }) => [
+    ...(phase === undefined ? [] : [phase]),
     kernel,
     workgroups.join(" x "),
     String(dispatches),
     ms.toFixed(3),
     `${((100 * ms) / sum).toFixed(0)} %`,
   ]);
-  const title = `Profile of a forward of ${rows} ${rows === 1 ? "row" : "rows"} behind ${cached} tokens`;
-  const times = `  ${forwardMs.toFixed(2)} ms in one pass, ${sum.toFixed(2)} ms kernel by kernel\n`;
+  const subject = head === undefined ? "a forward" : `a round with the ${head} head that verifies a tree`;
+  const title = `Profile of ${subject} of ${rows} ${rows === 1 ? "row" : "rows"} behind ${cached} tokens`;
+  const times = `  ${onePassMs.toFixed(2)} ms in one pass, ${sum.toFixed(2)} ms kernel by kernel\n`;
   return `${section(title, [header, ...table])}${times}`;
 }

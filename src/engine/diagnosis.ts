@@ -2,7 +2,7 @@ import { CostModel } from "./decoding/costModel.ts";
 import { type DeviceDiagnosis, type DeviceWish, diagnoseDevices } from "./deviceDiagnosis.ts";
 import type { Engine } from "./engine.ts";
 import { type Expectation, expectFromHead, expectFromLookup } from "./expectations.ts";
-import type { ForwardProfile } from "./gpu/profile.ts";
+import type { Profile } from "./gpu/profile.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { measuredCosts } from "./measure.ts";
 import { type CatalogueModel, catalogue, shippedHeads } from "./model/catalogue.ts";
@@ -46,19 +46,20 @@ export interface Diagnosis extends DeviceDiagnosis {
   readonly costs: readonly Costs[];
   /** They follow from the costs of the device the model runs on. */
   readonly settings: Settings | null;
-  /** Of a plain forward and of a verification on the GPU, where they were asked for and it has a clock. */
-  readonly profiles: readonly ForwardProfile[];
+  /** Of a plain forward, a verification and a whole round on the GPU, where they were asked for and it has a clock. */
+  readonly profiles: readonly Profile[];
 }
 
 const typicalAcceptance = [0.3, 0.5, 0.7, 0.9];
 
-/** Rows of the forwards that are profiled, and the tokens before them. */
-const profiledRows = [1, 16];
+/** Rows of the forwards that are profiled, and of the round's tree, with the tokens before them. */
+const treeRows = 16;
+const profiledRows = [1, treeRows];
 const profiledContext = 512;
 
 /**
  * @param engine what to tell the costs of; undefined where no model is loaded
- * @param profiled whether its forwards are to be timed kernel by kernel
+ * @param profiled whether its forwards and rounds are to be timed kernel by kernel
  */
 export async function diagnose(engine: Engine | undefined, wish: DeviceWish, profiled = false): Promise<Diagnosis> {
   const costs = engine === undefined ? [] : [await costsOf(engine)];
@@ -73,13 +74,14 @@ export async function diagnose(engine: Engine | undefined, wish: DeviceWish, pro
   };
 }
 
-async function profilesOf(engine: Engine): Promise<ForwardProfile[]> {
-  const profiles: ForwardProfile[] = [];
-  for (const rows of profiledRows) {
-    const profile = await engine.profile(rows, Math.min(profiledContext, engine.capacity - rows));
-    if (profile !== undefined) profiles.push(profile);
-  }
-  return profiles;
+/** The round is one that the head drafts which `auto` would take. */
+async function profilesOf({ profiler, headKinds: [head], capacity }: Engine): Promise<Profile[]> {
+  if (profiler === undefined) return [];
+  const profiles: (Profile | undefined)[] = [];
+  const cached = (rows: number) => Math.min(profiledContext, capacity - rows);
+  for (const rows of profiledRows) profiles.push(await profiler.forward(rows, cached(rows)));
+  if (head !== undefined) profiles.push(await profiler.round(head, treeRows, cached(treeRows)));
+  return profiles.filter((profile) => profile !== undefined);
 }
 
 /** The catalogue's models, as far as they are on this machine. */

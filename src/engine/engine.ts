@@ -13,7 +13,7 @@ import type { TreeSizes } from "./decoding/strategy.ts";
 import type { TargetSequence } from "./decoding/target.ts";
 import { DecodingSession } from "./decodingSession.ts";
 import { JakiroError } from "./errors.ts";
-import type { ForwardProfile } from "./gpu/profile.ts";
+import type { Profiler } from "./gpu/profile.ts";
 import { findHeads } from "./heads.ts";
 import { type GpuAccess, loadersOf } from "./loaders.ts";
 import { catalogue, packageRoot } from "./model/catalogue.ts";
@@ -199,12 +199,9 @@ export class Engine {
     return sequence.draftCosts;
   }
 
-  /**
-   * Times a forward of `rows` rows behind `cached` tokens on the GPU, kernel by kernel; nothing else may run meanwhile. Undefined on
-   * the processor, and on a GPU without a clock of its own.
-   */
-  async profile(rows: number, cached: number): Promise<ForwardProfile | undefined> {
-    return await this.placement.current.profile?.(rows, cached);
+  /** Tells where the GPU's time goes, kernel by kernel; undefined on the processor. */
+  get profiler(): Profiler | undefined {
+    return this.placement.current.profiler;
   }
 
   async release(): Promise<void> {

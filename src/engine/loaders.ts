@@ -9,7 +9,7 @@ import { type GpuDevice, openDevice } from "./gpu/device.ts";
 import { GpuDecoding } from "./gpu/gpuDecoding.ts";
 import { GpuTarget } from "./gpu/gpuTarget.ts";
 import { checkMemory, type MemoryPlan, planMemory, type Room } from "./gpu/memoryPlan.ts";
-import { profileForward } from "./gpu/profile.ts";
+import { type Profiler, profileForward } from "./gpu/profile.ts";
 import type { SelfTestFailure, SelfTestSubject, SelfTestVerdict } from "./gpu/selfTest.ts";
 import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
 import { checkTargetShape } from "./gpu/shapeLimits.ts";
@@ -125,7 +125,10 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
     const smoothing = featureSmoothing(await sources.packed());
     const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing, plan.forks);
     const { capacity } = sequence;
-    const profile = (rows: number, cached: number) => profileForward(loaded, rows, cached);
+    const profiler: Profiler = {
+      forward: (rows, cached) => profileForward(loaded, rows, cached),
+      round: (kind, rows, cached) => decoding.profile(kind, rows, cached),
+    };
     const { lanes, tile } = gpu;
     return {
       device: "gpu",
@@ -135,7 +138,7 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
       target,
       heads: headsOf(sources),
       decoding,
-      profile,
+      profiler,
       verifyCosts,
       capacity,
     };

@@ -2,7 +2,7 @@ import type { MeasuredCosts } from "./decoding/costModel.ts";
 import type { DeviceDecoding } from "./decoding/deviceDecoder.ts";
 import type { DeviceLostError, Target } from "./decoding/target.ts";
 import { JakiroError } from "./errors.ts";
-import type { ForwardProfile } from "./gpu/profile.ts";
+import type { Profiler } from "./gpu/profile.ts";
 import type { Heads } from "./heads.ts";
 
 /** Where a user wants a model to run; "auto" takes a GPU that can be used and writes plain text faster than the processor. */
@@ -21,11 +21,8 @@ export interface PlacedModel {
   readonly heads: Heads;
   /** Decoding by rounds on the device itself; absent where the host drives every forward. */
   readonly decoding?: DeviceDecoding;
-  /**
-   * Times a forward of `rows` rows behind `cached` tokens kernel by kernel; absent on the processor, undefined where the device has
-   * no clock.
-   */
-  readonly profile?: (rows: number, cached: number) => Promise<ForwardProfile | undefined>;
+  /** Tells where the time goes, kernel by kernel; absent on the processor. */
+  readonly profiler?: Profiler;
   /** Milliseconds of a verification by rows, measured at load. */
   readonly verifyCosts: MeasuredCosts["verify"];
   /** Most tokens of one sequence, prompt included. */

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { featureSmoothing } from "../../src/engine/cpu/packTarget.ts";
+import { ladderOf } from "../../src/engine/decoding/ladder.ts";
+import { GpuDecoding } from "../../src/engine/gpu/gpuDecoding.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
 import { profileForward } from "../../src/engine/gpu/profile.ts";
+import { randomHeadsFor } from "../engine/randomHead.ts";
 import { packTiny } from "../engine/scratchTarget.ts";
 import { openTestDevice } from "./testDevice.ts";
 
-describe("profileForward", function () {
+describe("profiles", function () {
   this.timeout(60_000);
 
   it("times every dispatch of a forward, and leaves the sequence to others", async () => {
@@ -30,11 +34,43 @@ describe("profileForward", function () {
       assert.equal(profile.kernels.filter(({ kernel }) => kernel === "linear int8").length, 2);
       for (const { kernel, ms } of profile.kernels)
         assert.ok(ms >= 0 && Number.isFinite(ms), `${kernel} takes ${ms} ms`);
-      assert.ok(profile.forwardMs > 0);
+      assert.ok(profile.onePassMs > 0);
     }
     const sequence = gpu.sequence();
     await sequence.forward({ tokens: [1], parents: [-1] }, "argmax");
     gpu.release();
+    await scratch.release();
+  });
+
+  it("times every dispatch of a round, by the part in which it runs, and leaves the sequences to others", async () => {
+    const scratch = await packTiny("tiny-llama", "int8");
+    const options = { capacity: 256, sequences: 1 };
+    const gpu = await GpuTarget.load(await openTestDevice(), scratch.checkpoint, scratch.target.packed, options);
+    const decoding = new GpuDecoding(gpu, randomHeadsFor(scratch), featureSmoothing(scratch.target.packed));
+    const { layers } = scratch.checkpoint.config;
+    for (const kind of ["jakiro", "eagle"] as const) {
+      const profile = await decoding.profile(kind, 8, 130);
+      assert.ok(profile !== undefined, "the software adapter has timestamps");
+      assert.deepEqual([profile.head, profile.rows, profile.cached], [kind, 8, 130]);
+      const dispatches = (phase: string, name: string) =>
+        profile.kernels
+          .filter((time) => time.phase === phase && time.kernel === name)
+          .reduce((sum, time) => sum + time.dispatches, 0);
+      const forwards = ladderOf(kind, kind, { nodes: 8 }).rungs[0]!.draftForwards;
+      assert.deepEqual([dispatches("draft", "draftTopK"), dispatches("draft", "growTree")], [forwards, forwards]);
+      assert.equal(dispatches("draft", "attention"), forwards);
+      assert.equal(dispatches("tree", "rerank"), 1);
+      assert.equal(dispatches("verify", "attention"), layers);
+      assert.equal(dispatches("verify", "chooseTokens"), 1);
+      assert.deepEqual([dispatches("accept", "accept"), dispatches("accept", "moveAccepted")], [1, 1]);
+      assert.deepEqual([...new Set(profile.kernels.map(({ phase }) => phase))], ["draft", "tree", "verify", "accept"]);
+      for (const { kernel, ms } of profile.kernels)
+        assert.ok(ms >= 0 && Number.isFinite(ms), `${kernel} takes ${ms} ms`);
+      assert.ok(profile.onePassMs > 0);
+    }
+    gpu.sequence().release();
+    await decoding.release();
+    await gpu.release();
     await scratch.release();
   });
 
@@ -44,6 +80,9 @@ describe("profileForward", function () {
     const blind = { ...device, abilities: { ...device.abilities, timestamps: false } };
     const gpu = await GpuTarget.load(blind, scratch.checkpoint, scratch.target.packed, { capacity: 64, sequences: 1 });
     assert.equal(await profileForward(gpu, 1, 0), undefined);
+    const decoding = new GpuDecoding(gpu, randomHeadsFor(scratch), featureSmoothing(scratch.target.packed));
+    assert.equal(await decoding.profile("jakiro", 4, 0), undefined);
+    await decoding.release();
     gpu.release();
     await scratch.release();
   });

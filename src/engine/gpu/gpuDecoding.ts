@@ -1,5 +1,5 @@
 import type { DeviceDecoding } from "../decoding/deviceDecoder.ts";
-import type { Ladder } from "../decoding/ladder.ts";
+import { type Ladder, ladderOf } from "../decoding/ladder.ts";
 import { DeviceLostError } from "../decoding/target.ts";
 import { JakiroError } from "../errors.ts";
 import type { HeadFile } from "../model/headFile.ts";
@@ -7,11 +7,12 @@ import type { HeadKind } from "../model/headKinds.ts";
 import { deepestTree } from "./batchShapes.ts";
 import { copySlots } from "./copySlots.ts";
 import { firstLine } from "./dawn.ts";
-import { mostRows } from "./forwardBuffers.ts";
+import { attendedRows, mostRows } from "./forwardBuffers.ts";
 import { GpuBatch } from "./gpuBatch.ts";
 import { GpuDecodingSequence } from "./gpuDecodingSequence.ts";
 import { featureWords, GpuHead, type GpuHeadOptions } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
+import { type Profile, profileRound } from "./profile.ts";
 import { PromptReader } from "./promptReader.ts";
 import { headScratchSlots, mostBranching } from "./roundLayout.ts";
 import { storage } from "./storage.ts";
@@ -55,6 +56,23 @@ export class GpuDecoding implements DeviceDecoding {
       if (error instanceof JakiroError || error instanceof DeviceLostError) throw error;
       throw new DeviceLostError(firstLine(error), { cause: error });
     });
+  }
+
+  /**
+   * Times a round whose tree of at most `rows` rows such a head drafts behind `cached` tokens, kernel by kernel; undefined where the
+   * device has no clock. Nothing else may run meanwhile. Rejects as `open` does.
+   */
+  async profile(kind: HeadKind, rows: number, cached: number): Promise<Profile | undefined> {
+    const ladder = ladderOf(kind, kind, { nodes: rows });
+    const sequence = await this.open(kind, ladder);
+    try {
+      const { head } = await this.draftingWith(kind);
+      for (let done = 0; done < cached; done += attendedRows)
+        await sequence.extend(new Array<number>(Math.min(attendedRows, cached - done)).fill(0), 0);
+      return await profileRound({ target: this.target, head: head!, ladder, sequence });
+    } finally {
+      sequence.release();
+    }
   }
 
   async release(): Promise<void> {

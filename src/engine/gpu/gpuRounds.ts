@@ -6,9 +6,10 @@ import { measureDraft, measureWork } from "./draftCosts.ts";
 import { mostRows } from "./forwardBuffers.ts";
 import { featureWords, type GpuHead } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
-import { encodePass } from "./kernels.ts";
+import { type Dispatch, encodePass } from "./kernels.ts";
 import { OutcomeRing } from "./outcomeRing.ts";
-import { dispatchesOf, PhaseTimer } from "./phaseTimer.ts";
+import type { PassTimer } from "./passTimer.ts";
+import { dispatchesOf, PhaseTimer, type RoundPhases } from "./phaseTimer.ts";
 import { createRoundBuffers, type RoundBuffers } from "./roundBuffers.ts";
 import { RoundKernels, type RoundPlan } from "./roundKernels.ts";
 import {
@@ -142,6 +143,21 @@ export class GpuRounds {
     const phases = await target.exclusively(() => programs.of(fullest, pathLength(this.shape), 1));
     const verifyMs = await measureWork(target, dispatchesOf({ ...phases, draft: [] }));
     return { verifyMs, draftMs: fullest.levels === 0 ? [] : await this.measureDraft() };
+  }
+
+  /**
+   * Runs the fullest round behind `start` as the passes into which `passesOf` cuts its dispatches.
+   * @param longest bound of the positions that it may reach, tree included
+   */
+  time(
+    timer: PassTimer,
+    longest: number,
+    passesOf: (dispatches: readonly Dispatch[]) => readonly (readonly Dispatch[])[],
+  ): Promise<{ readonly phases: RoundPhases; readonly times: readonly number[] }> {
+    return this.target.exclusively(async () => {
+      const phases = await this.programs.of(this.fullest, this.freshTokens, longest);
+      return { phases, times: await timer.time(passesOf(dispatchesOf(phases))) };
+    });
   }
 
   /**

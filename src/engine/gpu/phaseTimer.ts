@@ -5,7 +5,7 @@ import { type Dispatch, encode } from "./kernels.ts";
 /** A round's dispatches by its parts, which run in this order. */
 export type RoundPhases = Readonly<Record<keyof RoundTimes, readonly Dispatch[]>>;
 
-const roundPhases = ["draft", "tree", "verify", "accept"] as const satisfies readonly (keyof RoundTimes)[];
+export const roundPhases = ["draft", "tree", "verify", "accept"] as const satisfies readonly (keyof RoundTimes)[];
 
 /** All of a round, in order. */
 export function dispatchesOf(phases: RoundPhases): readonly Dispatch[] {

@@ -1,12 +1,23 @@
+import type { Ladder } from "../decoding/ladder.ts";
+import type { RoundTimes } from "../decoding/roundTimes.ts";
+import { greedy } from "../decoding/sampling.ts";
+import type { HeadKind } from "../model/headKinds.ts";
+import { ladderShape } from "./batchShapes.ts";
 import { attendedRows } from "./forwardBuffers.ts";
+import type { GpuDecodingSequence } from "./gpuDecodingSequence.ts";
+import type { GpuHead } from "./gpuHead.ts";
+import { GpuRounds } from "./gpuRounds.ts";
 import type { GpuSequence } from "./gpuSequence.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
 import type { Dispatch } from "./kernels.ts";
 import { PassTimer } from "./passTimer.ts";
+import { type RoundPhases, roundPhases } from "./phaseTimer.ts";
 
-/** What one kernel costs in a forward. */
+/** What one kernel costs in a forward or a round. */
 export interface KernelTime {
   readonly kernel: string;
+  /** The part of a round in which it runs; absent in a forward. */
+  readonly phase?: keyof RoundTimes;
   /** Tells apart what one kernel does for matrices of different sizes. */
   readonly workgroups: Dispatch["workgroups"];
   readonly dispatches: number;
@@ -14,35 +25,80 @@ export interface KernelTime {
   readonly ms: number;
 }
 
-export interface ForwardProfile {
+/** Where the time of a forward of the target goes, or that of a whole round which a head drafts. */
+export interface Profile {
+  /** What drafts; absent for a forward of the target. */
+  readonly head?: HeadKind;
+  /** That are verified. */
   readonly rows: number;
   /** Tokens before the rows. */
   readonly cached: number;
   /** In the order of their first dispatch. */
   readonly kernels: readonly KernelTime[];
-  /** The whole forward in one pass. */
-  readonly forwardMs: number;
+  /** All of it in one pass. */
+  readonly onePassMs: number;
+}
+
+/** How a loaded model is profiled; undefined where the device has no clock. Nothing else may run meanwhile. */
+export interface Profiler {
+  forward(rows: number, cached: number): Promise<Profile | undefined>;
+  /** @param rows most rows of the tree */
+  round(kind: HeadKind, rows: number, cached: number): Promise<Profile | undefined>;
 }
 
 /**
  * Times a forward of `rows` rows (64 at most) behind `cached` tokens, whole and kernel by kernel; undefined where the device
  * has no timestamps. Takes a sequence for itself; no other may run a forward meanwhile.
  */
-export async function profileForward(
-  target: GpuTarget,
-  rows: number,
-  cached: number,
-): Promise<ForwardProfile | undefined> {
+export async function profileForward(target: GpuTarget, rows: number, cached: number): Promise<Profile | undefined> {
   const timer = PassTimer.on(target.gpu);
   if (timer === undefined) return undefined;
   const sequence = target.sequence();
   try {
     const dispatches = await layOutForward(target, sequence, rows, cached);
     const times = await timer.time(dispatches.map((dispatch) => [dispatch]));
-    const [forwardMs] = await timer.time([dispatches]);
-    return { rows, cached, kernels: byKernel(dispatches, times), forwardMs: forwardMs! };
+    const [onePassMs] = await timer.time([dispatches]);
+    return { rows, cached, kernels: byKernel(dispatches, times), onePassMs: onePassMs! };
   } finally {
     sequence.release();
+  }
+}
+
+/** What a round is profiled with; the head has keys of what the sequence holds. */
+export interface ProfiledRound {
+  readonly target: GpuTarget;
+  readonly head: GpuHead;
+  readonly ladder: Ladder;
+  readonly sequence: GpuDecodingSequence;
+}
+
+/**
+ * Times the fullest round of a ladder behind the sequence's tokens, whole and kernel by kernel; undefined where the device has no
+ * timestamps. The round is a real one: each kernel reads what those before it have written. No other round may run meanwhile.
+ */
+export async function profileRound({ target, head, ladder, sequence }: ProfiledRound): Promise<Profile | undefined> {
+  const timer = PassTimer.on(target.gpu);
+  if (timer === undefined) return undefined;
+  const { kind } = head.config;
+  const { regions, capacity, feature, offsets, tokens } = sequence;
+  const rounds = await GpuRounds.create(target, head, ladderShape(kind, ladder));
+  try {
+    const { rows, levels } = rounds.fullest;
+    const length = tokens.length;
+    const text = { root: 0, length, tokenLimit: capacity, endTokens: new Set<number>(), sampling: greedy };
+    // Its root, its path and the row behind it.
+    const longest = length + levels + 3;
+    const run = async (passesOf: (dispatches: readonly Dispatch[]) => (readonly Dispatch[])[]) => {
+      await rounds.start(0, { ...regions, capacity, nodes: rows, ...text }, offsets, feature);
+      return await rounds.time(timer, longest, passesOf);
+    };
+    // The first run of a pipeline takes longer.
+    await run((all) => [all]);
+    const { phases, times } = await run((all) => all.map((dispatch) => [dispatch]));
+    const [onePassMs] = (await run((all) => [all])).times;
+    return { head: kind, rows, cached: length, kernels: byPhase(phases, times), onePassMs: onePassMs! };
+  } finally {
+    rounds.release();
   }
 }
 
@@ -70,6 +126,17 @@ export async function layOutForward(
     ...(await target.plan({ ...plan, count: rows, outputs: rows, longest: cached + rows })),
     ...(await target.draw.plan(rows)),
   ];
+}
+
+/** @param times of the dispatches, in the order in which a round runs them */
+function byPhase(phases: RoundPhases, times: readonly number[]): KernelTime[] {
+  let first = 0;
+  return roundPhases.flatMap((phase) => {
+    const dispatches = phases[phase];
+    const own = times.slice(first, first + dispatches.length);
+    first += dispatches.length;
+    return byKernel(dispatches, own).map((time) => ({ ...time, phase }));
+  });
 }
 
 function byKernel(dispatches: readonly Dispatch[], times: readonly number[]): KernelTime[] {
