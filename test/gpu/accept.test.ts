@@ -14,7 +14,8 @@ import {
 } from "../../src/engine/gpu/roundLayout.ts";
 import { RoundTrial } from "../../src/engine/gpu/roundTrial.ts";
 import { isPadding } from "../../src/engine/gpu/treeReference.ts";
-import { Rig, randomSource } from "./rig.ts";
+import { randomSource } from "./freshRandom.ts";
+import { Rig } from "./rig.ts";
 import { planOf, startOf } from "./sequences.ts";
 
 /** Few tokens, so that the same one is proposed in many places; children of one node differ. */

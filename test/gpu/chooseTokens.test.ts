@@ -8,7 +8,8 @@ import { RoundTrial } from "../../src/engine/gpu/roundTrial.ts";
 import { chooseToken, drawToken, keepTokens } from "../../src/engine/gpu/samplingReference.ts";
 import { poison } from "../../src/engine/gpu/trial.ts";
 import { nameOf, referenceDistribution } from "../unit/decoding/toyModel.ts";
-import { Rig, randomSource } from "./rig.ts";
+import { randomSource } from "./freshRandom.ts";
+import { Rig } from "./rig.ts";
 import { planOf, startOf } from "./sequences.ts";
 
 const { NEGATIVE_INFINITY: low, POSITIVE_INFINITY: high, NaN: nan } = Number;
@@ -24,6 +25,9 @@ const samplers: readonly SamplingOptions[] = [
   { temperature: 1e-4, topK: 0, topP: 1, seed: 2 ** 53 - 1 },
   { temperature: 100, topK: 1_000_000, topP: 0.999, seed: 9 },
 ];
+
+/** By which float32 logarithms and exponentials move the borders between tokens on [0, 1), and those of the nucleus. */
+const slack = 2e-5;
 
 describe("chooseTokens on the GPU", () => {
   let rig: Rig;
@@ -83,16 +87,15 @@ describe("chooseTokens on the GPU", () => {
           cumulative[id + 1] = cumulative[id]! + probability;
         });
         const kept = keepTokens(logits, options);
-        let same = 0;
         const found = await draws(logits, options, count);
         for (const { token, position } of found) {
           assert.equal(token, drawToken(kept, options.seed, position), `vocabulary ${vocabulary} at ${position}`);
           const draw = uniform(options.seed, position);
-          assert.ok(draw > cumulative[token]! - 2e-5 && draw < cumulative[token + 1]! + 2e-5, `${token} at ${draw}`);
-          assert.ok(probabilities[token]! > 0);
-          same += Number(token === chooseOnCpu(logits, options, position));
+          const [from, to] = [cumulative[token]!, cumulative[token + 1]!];
+          assert.ok(draw > from - slack && draw < to + slack, `${token} at ${draw}`);
+          // Where no rounding can decide between two tokens, it is the CPU's.
+          if (draw > from + slack && draw < to - slack) assert.equal(token, chooseOnCpu(logits, options, position));
         }
-        assert.ok(same >= count - 1, `${same} of ${count} as on the CPU`);
       }
     });
   }

@@ -6,7 +6,8 @@ import { draftTopK, encodeTiles } from "../../src/engine/gpu/draftReference.ts";
 import { bind } from "../../src/engine/gpu/kernels.ts";
 import { noToken } from "../../src/engine/gpu/roundLayout.ts";
 import { linearColumns } from "../../src/engine/gpu/targetKernels.ts";
-import { Rig, randomSource } from "./rig.ts";
+import { randomSource } from "./freshRandom.ts";
+import { Rig } from "./rig.ts";
 
 const { NEGATIVE_INFINITY: low, NaN: nan } = Number;
 

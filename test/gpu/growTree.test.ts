@@ -4,7 +4,8 @@ import { DraftTree, draftSources, type Frontier } from "../../src/engine/decodin
 import { finishedByHost, noNode, noToken, type RoundShape } from "../../src/engine/gpu/roundLayout.ts";
 import { type DeviceTree, RoundTrial } from "../../src/engine/gpu/roundTrial.ts";
 import { type Candidate, isPadding, ReferenceTree } from "../../src/engine/gpu/treeReference.ts";
-import { distinct, Rig, randomSource } from "./rig.ts";
+import { distinct, randomSource } from "./freshRandom.ts";
+import { Rig } from "./rig.ts";
 import { planOf, startOf } from "./sequences.ts";
 
 /** A row's candidates, best first; few different probabilities, so that ties are common and sums are exact. */
@@ -170,7 +171,9 @@ describe("growTree on the GPU", () => {
     const logs: number[][] = [];
     for (let forward = 1; forward <= levels; forward++) {
       const rows = Array.from({ length: forward === 1 ? 2 : 2 * branching }, () => {
-        const raws = Array.from({ length: branching }, () => random() ** 3).sort((a, b) => b - a);
+        // Half-way between thousandths, so that rounding never decides on which side of a bucket's edge one lies.
+        const raws = Array.from({ length: branching }, () => (Math.floor(1000 * random() ** 3) + 0.5) / 1000);
+        raws.sort((a, b) => b - a);
         logs.push(raws.map((raw) => Math.fround(Math.log(raw))));
         return logs.at(-1)!.map((log, i) => [i, log] as const);
       });

@@ -4,11 +4,11 @@ import { draftTiles, HeadKernels, type HeadShape } from "../../src/engine/gpu/he
 import { normed, quantizeRows, route, times } from "../../src/engine/gpu/headReference.ts";
 import type { Kernel } from "../../src/engine/gpu/kernels.ts";
 import { encodeRows } from "../../src/engine/gpu/kernelTrials.ts";
-import { randomFloats, randomOperands, randomWords } from "../../src/engine/gpu/randomOperands.ts";
 import { embed, inputRow, noSlot, type Operands, quantizationError } from "../../src/engine/gpu/reference.ts";
 import { ForwardKernels, tileSizes } from "../../src/engine/gpu/targetKernels.ts";
 import { Trial, type Words } from "../../src/engine/gpu/trial.ts";
 import { assertClose } from "../unit/cpu/numbers.ts";
+import { randomFloats, randomOperands, randomWords } from "./freshRandom.ts";
 import { Rig } from "./rig.ts";
 
 const rows = 64;

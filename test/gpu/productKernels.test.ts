@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KernelTrials } from "../../src/engine/gpu/kernelTrials.ts";
-import { type OperandNumbers, randomFloats, randomOperands } from "../../src/engine/gpu/randomOperands.ts";
+import type { OperandNumbers } from "../../src/engine/gpu/randomOperands.ts";
 import { gated, linear, noSlot, qkv, quantizationError, type Row } from "../../src/engine/gpu/reference.ts";
 import {
   ForwardKernels,
@@ -11,6 +11,7 @@ import {
 } from "../../src/engine/gpu/targetKernels.ts";
 import { poison } from "../../src/engine/gpu/trial.ts";
 import { assertClose } from "../unit/cpu/numbers.ts";
+import { randomFloats, randomOperands } from "./freshRandom.ts";
 import { Rig } from "./rig.ts";
 
 const rowCounts = [1, 2, 3, 5, 7, 8, 16, 31, 64, 65];

@@ -3,7 +3,8 @@ import { DraftTree, draftSources } from "../../src/engine/decoding/tree.ts";
 import { finishedByHost, type RoundShape, sequenceOffsets, sequenceWords } from "../../src/engine/gpu/roundLayout.ts";
 import { RoundTrial } from "../../src/engine/gpu/roundTrial.ts";
 import { isPadding, ReferenceTree, rerank } from "../../src/engine/gpu/treeReference.ts";
-import { Rig, randomSource } from "./rig.ts";
+import { randomSource } from "./freshRandom.ts";
+import { Rig } from "./rig.ts";
 import { planOf, startOf } from "./sequences.ts";
 
 /** A tree of random shape in which a third of the nodes are as likely as their parents. */

@@ -14,7 +14,8 @@ import {
 } from "../../src/engine/gpu/roundLayout.ts";
 import { RoundTrial } from "../../src/engine/gpu/roundTrial.ts";
 import { chooseToken } from "../../src/engine/gpu/samplingReference.ts";
-import { Rig, randomSource } from "./rig.ts";
+import { randomSource } from "./freshRandom.ts";
+import { Rig } from "./rig.ts";
 import { planOf } from "./sequences.ts";
 
 const vocabulary = 60;

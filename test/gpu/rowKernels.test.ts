@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import type { GpuDevice } from "../../src/engine/gpu/device.ts";
 import { KernelCompiler } from "../../src/engine/gpu/kernels.ts";
 import { KernelTrials } from "../../src/engine/gpu/kernelTrials.ts";
-import { randomFloats, randomWords } from "../../src/engine/gpu/randomOperands.ts";
 import { embed, norm, quantizationError, type Row } from "../../src/engine/gpu/reference.ts";
 import { ForwardKernels } from "../../src/engine/gpu/targetKernels.ts";
 import { poison } from "../../src/engine/gpu/trial.ts";
 import { assertClose, assertSameBits } from "../unit/cpu/numbers.ts";
+import { randomFloats, randomWords } from "./freshRandom.ts";
 import { openTestDevice } from "./testDevice.ts";
 
 describe("kernels of rows", function () {

@@ -11,7 +11,8 @@ import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
 import type { HeadKind } from "../../src/engine/model/headKinds.ts";
 import { request, samplers } from "../engine/decoding.ts";
 import { randomHeadsFor } from "../engine/randomHead.ts";
-import { packTiny, randomTokens, type ScratchTarget } from "../engine/scratchTarget.ts";
+import { packTiny, type ScratchTarget } from "../engine/scratchTarget.ts";
+import { randomTokens } from "./freshRandom.ts";
 import { openTestDevice } from "./testDevice.ts";
 
 const tree = (kind: HeadKind, rows: number, levels: number): Rung => ({

@@ -13,9 +13,10 @@ import type { ModelConfig } from "../../src/engine/model/checkpoint.ts";
 import { type HeadConfig, HeadFile } from "../../src/engine/model/headFile.ts";
 import { chain } from "../engine/pathComparison.ts";
 import { writeRandomHead } from "../engine/randomHead.ts";
-import { packScratch, packTiny, randomTokens } from "../engine/scratchTarget.ts";
+import { packScratch, packTiny } from "../engine/scratchTarget.ts";
 import { assertClose } from "../unit/cpu/numbers.ts";
 import { randomCheckpoint, smallConfig } from "../unit/cpu/randomCheckpoint.ts";
+import { randomTokens } from "./freshRandom.ts";
 import { openTestDevice } from "./testDevice.ts";
 
 function shaped(changes: Partial<ModelConfig>): ModelConfig {

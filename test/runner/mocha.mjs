@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { failedCheck, root, run, tool } from "./process.mjs";
@@ -7,6 +8,9 @@ const sharedProcess = "unit";
 
 /** Whatever takes longer hangs: mocha's own limits cannot end a loop that never yields. */
 const longestRunMs = 20 * 60_000;
+
+/** Suites in this folder draw other numbers in every run, by a seed that JAKIRO_TEST_SEED sets to repeat one. */
+const seeded = "gpu";
 
 /** Suites in this folder run in an editor's extension host, not here. */
 const inExtensionHost = "vscode";
@@ -25,11 +29,13 @@ export async function runMocha(folder, fileNames, scratch) {
   const files = suitesIn(join(root, "out", "test", folder), ".test.js").filter(
     (file) => fileNames.length === 0 || fileNames.some((part) => basename(file).includes(part)),
   );
+  const env = folder === seeded ? { JAKIRO_TEST_SEED: runSeed() } : {};
+  for (const [name, value] of Object.entries(env)) console.log(`${folder}: random numbers of ${name}=${value}`);
   const groups = folder === sharedProcess ? [files] : files.map((file) => [file]);
   const total = { passed: 0, failed: 0, skipped: 0, notable: [] };
   for (const [index, group] of groups.entries()) {
     if (group.length === 0) continue;
-    const result = await runGroup(group, join(scratch, `${folder}-${index}.json`));
+    const result = await runGroup(group, join(scratch, `${folder}-${index}.json`), env);
     total.passed += result.passed;
     total.failed += result.failed;
     total.skipped += result.skipped;
@@ -38,7 +44,15 @@ export async function runMocha(folder, fileNames, scratch) {
   return total;
 }
 
-async function runGroup(files, report) {
+/** 32 bits, as the generator takes them. */
+function runSeed() {
+  const asked = process.env.JAKIRO_TEST_SEED ?? String(randomInt(2 ** 32));
+  if (/^\d+$/.test(asked) && Number(asked) < 2 ** 32) return asked;
+  console.error(`JAKIRO_TEST_SEED is ${asked}, but has to be a whole number below ${2 ** 32}.`);
+  process.exit(2);
+}
+
+async function runGroup(files, report, env) {
   const [node, mocha] = tool("mocha", "mocha");
   const reporter = join(root, "test", "runner", "reporter.cjs");
   const options = [
@@ -50,7 +64,8 @@ async function runGroup(files, report) {
     reporter,
     "--reporter-options",
   ];
-  const code = await run(node, [...mocha, ...options, `report=${report}`, ...files], { timeoutMs: longestRunMs });
+  const argv = [...mocha, ...options, `report=${report}`, ...files];
+  const code = await run(node, argv, { env, timeoutMs: longestRunMs });
   const names = files.length > 3 ? `${files.length} suites` : files.map((file) => basename(file)).join(", ");
   if (!existsSync(report)) return failedCheck(`Failed: ${names} ended before all tests had run (${code})`);
   const result = JSON.parse(readFileSync(report, "utf8"));

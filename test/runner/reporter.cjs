@@ -22,8 +22,10 @@ module.exports = class Reporter {
     });
     runner.on("fail", (test, error) => {
       count("failed");
-      notable.push(`Failed: ${test.fullTitle()}`);
-      console.log(`\nFAIL ${test.fullTitle()}\n${indent(describe(error))}\n`);
+      const seed = process.env.JAKIRO_TEST_SEED;
+      const title = seed === undefined ? test.fullTitle() : `${test.fullTitle()} (JAKIRO_TEST_SEED=${seed})`;
+      notable.push(`Failed: ${title}`);
+      console.log(`\nFAIL ${title}\n${indent(describe(error))}\n`);
     });
     runner.on("suite end", ({ parent, title }) => {
       if (!parent?.root) return;
