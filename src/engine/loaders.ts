@@ -116,7 +116,10 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
       ...(software ? {} : { patienceMs }),
     });
     const loaded = target;
-    await target.prepare();
+    await target.prepare((done, total) =>
+      progress?.({ stage: "Compiling the GPU's kernels", done, total, unit: "items" }),
+    );
+    signal?.throwIfAborted();
     const sequence = target.sequence(plan.capacity);
     await checkRows(sequence, name);
     signal?.throwIfAborted();

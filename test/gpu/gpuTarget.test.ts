@@ -5,17 +5,11 @@ import { attendedRows, logitRows } from "../../src/engine/gpu/forwardBuffers.ts"
 import type { GpuSequence } from "../../src/engine/gpu/gpuSequence.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
 import { chain, randomTree } from "../engine/pathComparison.ts";
-import {
-  packScratch,
-  packTiny,
-  randomTokens,
-  type ScratchTarget,
-  type TinyModel,
-  tinyModels,
-} from "../engine/scratchTarget.ts";
+import { packScratch, packTiny, type ScratchTarget, type TinyModel, tinyModels } from "../engine/scratchTarget.ts";
 import { assertClose, assertSameBits } from "../unit/cpu/numbers.ts";
 import { randomCheckpoint, smallConfig } from "../unit/cpu/randomCheckpoint.ts";
 import { readJson } from "../unit/model/fixtures.ts";
+import { fresh, randomTokens } from "./freshRandom.ts";
 import { openTestDevice } from "./testDevice.ts";
 
 /** Made with transformers; features and logits of the rows from `firstRow` on. */
@@ -134,7 +128,7 @@ describe("GpuTarget", function () {
           plain.trim(0);
           await extend(tree, text, 128);
           await extend(plain, text, 1 + (i % 2) * 16);
-          await compareTree(tree, plain, randomTree(3, nodes, 9, randomTokens(64, vocabulary, 50 + i), i));
+          await compareTree(tree, plain, randomTree(3, nodes, 9, randomTokens(64, vocabulary, 50 + i), fresh(i)));
         }
         await unload(loaded);
       });
@@ -157,7 +151,7 @@ describe("GpuTarget", function () {
       assert.ok(error < 0.1, `off by ${error} of the logits' size`);
       await extend(plain, text, 3);
       for (const nodes of [3, 8, 31])
-        await compareTree(tree, plain, randomTree(3, nodes, 2, randomTokens(64, vocabulary, nodes), nodes));
+        await compareTree(tree, plain, randomTree(3, nodes, 2, randomTokens(64, vocabulary, nodes), fresh(nodes)));
       await unload(loaded);
     });
   }
@@ -169,7 +163,7 @@ describe("GpuTarget", function () {
     const text = randomTokens(100, vocabulary, 31);
     await extend(tree, text, 128);
     await extend(plain, text, 128);
-    await compareTree(tree, plain, randomTree(3, attendedRows + 61, 9, randomTokens(256, vocabulary, 32), 33));
+    await compareTree(tree, plain, randomTree(3, attendedRows + 61, 9, randomTokens(256, vocabulary, 32), fresh(33)));
     await unload(loaded);
   });
 
@@ -178,7 +172,7 @@ describe("GpuTarget", function () {
     const { vocabulary } = loaded.checkpoint.config;
     const [tree, plain] = [loaded.gpu.sequence(), loaded.gpu.sequence()];
     const text = randomTokens(40, vocabulary, 1);
-    const rows = randomTree(7, 24, 6, randomTokens(32, vocabulary, 2), 3);
+    const rows = randomTree(7, 24, 6, randomTokens(32, vocabulary, 2), fresh(3));
     const last = rows.parents.length - 1;
     const path: number[] = [];
     for (let row = last; row >= 0; row = rows.parents[row]!) path.unshift(row);
@@ -217,6 +211,38 @@ describe("GpuTarget", function () {
     await first.forward(chain([4, 5, 6]), { temperature: 1, topK: 0, topP: 1, seed: 1 });
     await second.forward(chain([8, 9, 10]), "argmax");
     assert.equal(made, 0);
+    await target.release();
+    await scratch.release();
+  });
+
+  it("asks for all pipelines before it waits for one, and tells of each", async () => {
+    const scratch = await packTiny("tiny-qwen2", "int8");
+    const gpu = await openTestDevice();
+    const { device } = gpu;
+    const compile = device.createComputePipelineAsync.bind(device);
+    let [asked, ready, askedBeforeFirst] = [0, 0, 0];
+    device.createComputePipelineAsync = async (descriptor) => {
+      asked++;
+      const pipeline = await compile(descriptor);
+      if (ready++ === 0) askedBeforeFirst = asked;
+      return pipeline;
+    };
+    const target = await GpuTarget.load(gpu, scratch.checkpoint, scratch.target.packed, { capacity: 64, sequences: 1 });
+    const before = asked;
+    ready = 0;
+    const told: (readonly [number, number])[] = [];
+    await target.prepare((done, total) => told.push([done, total]));
+    const total = before + told.length;
+    assert.deepEqual(
+      told,
+      told.map((_, i) => [before + i + 1, total]),
+    );
+    assert.ok(told.length > 20, `${told.length} pipelines`);
+    assert.equal(asked, total);
+    assert.ok(askedBeforeFirst > before + 1, "pipelines were asked for one after the other");
+    // Forwards need no more than that.
+    await target.sequence().forward(chain([1, 2, 3]), "logits");
+    assert.equal(asked, total);
     await target.release();
     await scratch.release();
   });

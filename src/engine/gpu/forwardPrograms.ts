@@ -85,14 +85,18 @@ export class ForwardPrograms {
     const picked = forward.picked && mode === "logits";
     const attentionTile = kernels.attentionTile(forward.together ?? tile);
     const outline = { rows, paths, features, featureFormat, picked, tile, attentions, attentionTile };
-    const steps = await this.stepsOf(outline);
+    // Side by side, so that pipelines are compiled together.
+    const [steps, logits] = await Promise.all([
+      this.stepsOf(outline),
+      mode === "none" ? [] : this.planLogits(0, outputs),
+    ]);
     const sizes = { rows: count, tiles, blocks: Math.ceil(longest / attentionBlock), outputs };
     const layers = steps.map(({ kernel, bindings, workgroups }) => ({
       kernel,
       bindings,
       workgroups: workgroups(sizes),
     }));
-    return mode === "none" ? layers : [...layers, ...(await this.planLogits(0, outputs))];
+    return [...layers, ...logits];
   }
 
   /**

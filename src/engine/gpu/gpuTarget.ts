@@ -199,16 +199,25 @@ export class GpuTarget implements Target {
     }
   }
 
-  /** Compiles what forwards of all sizes need, side by side, so that the first ones do not wait. */
-  async prepare(): Promise<void> {
+  /**
+   * Compiles what forwards of all sizes need, side by side, so that the first ones do not wait.
+   * @param progress told of every pipeline; all are asked for before the first is there
+   */
+  async prepare(progress?: (done: number, total: number) => void): Promise<void> {
     const { rows, paths, features } = this.scratch;
+    const { compiler, tiles } = this.kernels;
     const plan = { rows, paths, features, featureFormat: "values", picked: false, mode: "logits" } as const;
-    await this.exclusively(() =>
-      Promise.all([
-        this.draw.plan(1),
-        ...this.kernels.tiles.map((count) => this.plan({ ...plan, count, outputs: count, longest: count })),
-      ]),
-    );
+    compiler.onCompiled = progress;
+    try {
+      await this.exclusively(() =>
+        Promise.all([
+          this.draw.plan(1),
+          ...tiles.map((count) => this.plan({ ...plan, count, outputs: count, longest: count })),
+        ]),
+      );
+    } finally {
+      compiler.onCompiled = undefined;
+    }
   }
 
   /** The dispatches of a forward. */

@@ -32,6 +32,9 @@ export class KernelCompiler {
   private readonly compiled = new Map<string, Promise<Kernel>>();
   private readonly switchLayout: GPUBindGroupLayout;
   private readonly always: GPUBindGroup;
+  private finished = 0;
+  /** Told of every pipeline that was compiled: how many of those that were asked for so far. */
+  onCompiled: ((done: number, total: number) => void) | undefined;
 
   /** @param lanes of a subgroup that kernels may rely on; 0 for kernels that use none */
   constructor(
@@ -59,6 +62,11 @@ export class KernelCompiler {
     if (kernel === undefined) {
       kernel = this.build(name, specialize(name, source, constants));
       this.compiled.set(key, kernel);
+      const count = () => {
+        this.finished++;
+        this.onCompiled?.(this.finished, this.compiled.size);
+      };
+      kernel.then(count, () => undefined);
     }
     return kernel;
   }
