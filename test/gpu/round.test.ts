@@ -175,8 +175,8 @@ describe("round on the GPU", () => {
         { prompt: [1, 2], sampling, tokenLimit: 40, capacity: 90, endTokens: none },
       ];
       const expected = texts.map(plainText);
-      // The third text ends with a token that it meets on its way.
-      const end = expected[2]![15]!;
+      // The third text ends with a token that it meets late on its way: texts of this target soon repeat themselves.
+      const end = expected[2]!.slice(0, 16).findLast((token, i, text) => text.indexOf(token) === i)!;
       texts[2] = { ...texts[2]!, endTokens: new Set([end]) };
       expected[2] = plainText(texts[2]);
 
@@ -196,11 +196,9 @@ describe("round on the GPU", () => {
         decoder.outcomes.map((each) => each.length),
         before,
       );
+      const [tokens, rounds] = [expected.flat().length, decoder.outcomes.flat().length];
+      assert.ok(tokens > 1.4 * rounds, `${tokens} tokens in ${rounds} rounds`);
       for (const [s, outcomes] of decoder.outcomes.entries()) {
-        assert.ok(
-          expected[s]!.length > 1.4 * outcomes.length,
-          `${expected[s]!.length} tokens in ${outcomes.length} rounds`,
-        );
         assert.deepEqual(
           outcomes.map(({ round }) => round),
           outcomes.map((_, i) => i + 1),

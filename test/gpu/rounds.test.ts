@@ -160,6 +160,7 @@ for (const { model, isWhole, lengths, kinds } of families) {
           onRound: (round) => rows.push(round.rows.tokens.length),
         });
         assert.deepEqual(result.tokens, (await decodeOnDevice(plain, asked)).tokens);
+        accepted += acceptedOf(result);
         assert.ok(Math.max(...rows) > attendedRows, `${Math.max(...rows)} rows`);
       }
       plain.release();
