@@ -11,6 +11,7 @@ import type { GpuDevice } from "../../src/engine/gpu/device.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
 import { commonTile } from "../../src/engine/gpu/targetKernels.ts";
 import { openCheckpoint } from "../../src/engine/model/open.ts";
+import type { Progress } from "../../src/engine/progress.ts";
 import { request } from "../engine/decoding.ts";
 import { chain } from "../engine/pathComparison.ts";
 import { writeRandomHead } from "../engine/randomHead.ts";
@@ -93,8 +94,11 @@ describe("an engine whose GPU is lost", function () {
   }
 
   it("goes on with the processor to the same text, and moves back when the GPU can be had again", async () => {
-    await load();
+    const stages = new Map<string, Progress>();
+    await load({ progress: (progress) => stages.set(progress.stage, progress) });
     assert.deepEqual([engine.device, engine.adapter, engine.deviceReason, notes], ["gpu", "Test GPU", undefined, []]);
+    for (const stage of ["Loading the model onto the GPU", "Compiling the GPU's kernels"])
+      assert.equal(stages.get(stage)?.done, stages.get(stage)?.total ?? 0, stage);
     const sampling = { temperature: 0.8, topK: 0, topP: 1, seed: 5 };
     const asked = request(randomTokens(60, vocabulary, 3), { sampling });
     const text = await expected(asked);
