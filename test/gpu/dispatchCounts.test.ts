@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { featureSmoothing } from "../../src/engine/cpu/packTarget.ts";
+import { decodeOnDevice } from "../../src/engine/decoding/deviceDecoder.ts";
+import { ladderOf } from "../../src/engine/decoding/ladder.ts";
+import { attendedRows } from "../../src/engine/gpu/forwardBuffers.ts";
+import { GpuDecoding } from "../../src/engine/gpu/gpuDecoding.ts";
 import { GpuHead } from "../../src/engine/gpu/gpuHead.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
 import { type Dispatch, encode } from "../../src/engine/gpu/kernels.ts";
@@ -8,7 +12,8 @@ import { createRoundBuffers } from "../../src/engine/gpu/roundBuffers.ts";
 import { RoundKernels } from "../../src/engine/gpu/roundKernels.ts";
 import { headScratchSlots, type RoundShape } from "../../src/engine/gpu/roundLayout.ts";
 import { HeadFile } from "../../src/engine/model/headFile.ts";
-import { writeRandomHead } from "../engine/randomHead.ts";
+import { request } from "../engine/decoding.ts";
+import { randomHeadsFor, writeRandomHead } from "../engine/randomHead.ts";
 import { packTiny, type ScratchTarget } from "../engine/scratchTarget.ts";
 import { planOf } from "./sequences.ts";
 import { openTestDevice } from "./testDevice.ts";
@@ -33,12 +38,40 @@ describe("dispatches of a round", function () {
     await scratch.release();
   });
 
-  it(`are at most ${mostPerLayer} a layer of the target`, async () => {
-    const { rows, paths, features } = gpu.scratch;
-    const forward = { rows, paths, features, count: 16, outputs: 16, picked: false, longest: 40 } as const;
-    const dispatches = await gpu.plan({ ...forward, featureFormat: "head", mode: "none" });
-    // Before the layers embeddings are read, and behind them is the last norm.
-    assert.ok(count(dispatches) - 2 <= mostPerLayer * scratch.checkpoint.config.layers);
+  for (const [rowCount, most] of [
+    [attendedRows, mostPerLayer],
+    [attendedRows + 1, mostPerLayer + 2],
+  ] as const) {
+    it(`are at most ${most} a layer of the target for ${rowCount} rows`, async () => {
+      const { rows, paths, features } = gpu.scratch;
+      const forward = { rows, paths, features, count: rowCount, outputs: 16, picked: false, longest: 40 } as const;
+      const dispatches = await gpu.plan({ ...forward, featureFormat: "head", mode: "none" });
+      // Before the layers embeddings are read, and behind them is the last norm.
+      assert.ok(count(dispatches) - 2 <= most * scratch.checkpoint.config.layers);
+    });
+  }
+
+  it("go to the device in one submission, with nothing between two rounds", async () => {
+    const decoding = new GpuDecoding(gpu, randomHeadsFor(scratch), featureSmoothing(scratch.target.packed));
+    const sequence = await decoding.open("jakiro", ladderOf("jakiro", "jakiro", { nodes: 6, branching: 3, depth: 2 }));
+    const { queue } = gpu.gpu.device;
+    const submit = queue.submit.bind(queue);
+    let submissions = 0;
+    queue.submit = (commands) => {
+      submissions++;
+      return submit(commands);
+    };
+    /** Submissions until each round had been read. */
+    const seen: number[] = [];
+    const tokens = [1, 2, 3];
+    await decodeOnDevice(sequence, request(tokens, { maxTokens: 12, onRound: () => seen.push(submissions) }));
+    queue.submit = submit;
+    assert.ok(seen.length >= 4);
+    // The next round is under way when one is read; behind the last one there may be none.
+    const rounds = seen.slice(1, -1).map((count, i) => count - seen[i]!);
+    assert.deepEqual(new Set(rounds), new Set([1]), `${seen}`);
+    sequence.release();
+    await decoding.release();
   });
 
   for (const kind of ["jakiro", "jakiro-star", "eagle"] as const) {
