@@ -1,5 +1,6 @@
 import type { WeightFormat } from "../engine/cpu/packMatrix.ts";
 import { type Method, methods } from "../engine/decoding/method.ts";
+import type { CacheFormat } from "../engine/gpu/targetKernels.ts";
 import { defaultModelName } from "../engine/model/catalogue.ts";
 import type { DeviceChoice } from "../engine/placement.ts";
 import {
@@ -22,6 +23,8 @@ const devices = ["auto", "cpu", "gpu"] as const satisfies readonly DeviceChoice[
 
 const weightFormats = ["int8", "int4", "float16", "float32"] as const satisfies readonly WeightFormat[];
 
+const cacheFormats = ["float32", "float16"] as const satisfies readonly CacheFormat[];
+
 const largestSeed = 2 ** 32 - 1;
 
 const deviceOptions = {
@@ -39,6 +42,10 @@ const modelOptions = {
   weights: withDefault(
     choice("FORMAT", "int8, int4 (half the memory, writes less well), float16 or float32", weightFormats),
     "int8",
+  ),
+  kv: withDefault(
+    choice("FORMAT", "keys and values on a GPU: float32, or float16 (half the memory, rounds them)", cacheFormats),
+    "float32",
   ),
 } satisfies OptionTable;
 
@@ -185,6 +192,8 @@ export interface ModelOptions extends DeviceOptions {
   /** A directory, or "none"; undefined for the head that ships with the model. */
   readonly head: string | undefined;
   readonly weights: WeightFormat;
+  /** Of keys and values on a GPU. */
+  readonly kv: CacheFormat;
 }
 
 /** Settings of one decoding run; tree sizes that are undefined are chosen by measurement. */
@@ -347,8 +356,9 @@ function decodingOptions(
   values: OptionValues<typeof samplingOptions & typeof treeOptions & typeof modelOptions>,
 ): DecodingOptions {
   const { "max-tokens": maxTokens, "top-k": topK, "top-p": topP, temperature, seed } = values;
-  const { nodes, depth, branching, model, head, device, adapter, weights } = values;
-  return { maxTokens, temperature, topK, topP, seed, nodes, depth, branching, model, head, device, adapter, weights };
+  const { nodes, depth, branching, model, head, device, adapter, weights, kv } = values;
+  const tree = { nodes, depth, branching };
+  return { maxTokens, temperature, topK, topP, seed, ...tree, model, head, device, adapter, weights, kv };
 }
 
 function onlyPositional(command: string, { positionals }: ParsedArguments<OptionTable>, expected: string): string {

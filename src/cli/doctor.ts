@@ -31,7 +31,7 @@ export async function runDoctor(options: DoctorOptions, context: CommandContext)
 
 /** The model where it would run: what another device costs is told where that one is asked for. */
 function loadWhereAsked(model: string, { device, adapter }: DoctorOptions, context: CommandContext): Promise<Engine> {
-  return loadEngine({ model, head: undefined, device, adapter, weights: "int8" }, context);
+  return loadEngine({ model, head: undefined, device, adapter, weights: "int8", kv: "float32" }, context);
 }
 
 function whyUnprofiled(engine: Engine | undefined): string {

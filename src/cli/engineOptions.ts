@@ -22,6 +22,7 @@ export async function loadEngine(
     sessions,
     onNote: note,
     format: options.weights,
+    kv: options.kv,
     device: options.device,
     ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
     ...(options.head === undefined ? {} : { head: options.head }),

@@ -14,6 +14,7 @@ import type { TargetSequence } from "./decoding/target.ts";
 import { DecodingSession } from "./decodingSession.ts";
 import { JakiroError } from "./errors.ts";
 import type { Profiler } from "./gpu/profile.ts";
+import type { CacheFormat } from "./gpu/targetKernels.ts";
 import { findHeads } from "./heads.ts";
 import { type GpuAccess, loadersOf } from "./loaders.ts";
 import { catalogue, packageRoot } from "./model/catalogue.ts";
@@ -33,6 +34,8 @@ export interface EngineOptions {
   /** A head's folder, "none", or the heads that ship with the model (default). */
   readonly head?: string;
   readonly format?: WeightFormat;
+  /** How a GPU keeps keys and values; float32 where absent. The processor keeps them in float32. */
+  readonly kv?: CacheFormat;
   /** The processor where absent. */
   readonly device?: DeviceChoice;
   /** Part of the name of the GPU to use; where absent, the best one that is none in software. */
@@ -115,6 +118,7 @@ export class Engine {
       // A GPU that cannot be used is to be refused before the model was packed for it.
       packed: () => (packed ??= pack(checkpoint, tokenizer, format, smoothing, threads, options)),
       format,
+      cacheFormat: options.kv ?? "float32",
       threads,
       room: { capacity: Math.min(capacity, checkpoint.config.contextLength), sequences: sessions, forks },
       folders,
@@ -128,6 +132,8 @@ export class Engine {
       signal,
     });
     const placement = await Placement.choose(options.device ?? "cpu", loaders, { onNote, onMove, signal, now });
+    if (options.kv === "float16" && placement.current.device === "cpu")
+      onNote("Keys and values are float32 on the processor; float16 is for a GPU.");
     const template = chooseTemplate(tokenizer);
     const kinds = headKinds.filter((kind) => folders.has(kind));
     return new Engine(checkpoint, tokenizer, template, modelName, placement, kinds, performance.now() - start);

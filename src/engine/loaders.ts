@@ -13,7 +13,7 @@ import { type Profiler, profileForward } from "./gpu/profile.ts";
 import type { SelfTestFailure, SelfTestSubject, SelfTestVerdict } from "./gpu/selfTest.ts";
 import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
 import { checkTargetShape } from "./gpu/shapeLimits.ts";
-import { commonTile } from "./gpu/targetKernels.ts";
+import { type CacheFormat, commonTile } from "./gpu/targetKernels.ts";
 import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
 import { gpuSizes, measureKeys, measureVerification, withKeyCost } from "./measure.ts";
 import { packageVersion } from "./model/catalogue.ts";
@@ -44,6 +44,8 @@ const passed: SelfTestVerdict = { ok: true, failures: [] };
 /** What a model is loaded from, on any device. */
 export interface ModelSources extends HeadSources {
   readonly format: WeightFormat;
+  /** How a GPU keeps keys and values; the processor's are float32. */
+  readonly cacheFormat: CacheFormat;
   readonly room: Room;
   /** Part of the name of the adapter to use; undefined for the best one that is none in software. */
   readonly adapter: string | undefined;
@@ -95,7 +97,7 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
 }
 
 async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<PlacedModel> {
-  const { checkpoint, format, room, gpuAccess = systemAccess, progress, signal } = sources;
+  const { checkpoint, format, cacheFormat, room, gpuAccess = systemAccess, progress, signal } = sources;
   const adapter = chooseAdapter(await gpuAccess.find(searchAnew), sources.adapter);
   const opened = await gpuAccess.open(adapter);
   const { device, name, software } = opened;
@@ -103,12 +105,13 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
   try {
     // Before the self-test, which would find kernels that cannot be compiled, and before the model is packed.
     checkTargetShape(checkpoint.config, format, opened);
-    const plan = await planChecked(opened, checkpoint.config, format, room);
-    const subject = { config: checkpoint.config, format };
+    const subject = { config: checkpoint.config, format, cacheFormat };
+    const plan = await planChecked(opened, subject, room);
     const gpu = await withRightKernels(opened, (tried) => gpuAccess.test(tried, subject));
     target = await GpuTarget.load(gpu, checkpoint, await sources.packed(), {
       capacity: plan.capacity,
       sequences: plan.sequences + plan.forks,
+      cacheFormat,
       progress: (done, total) => {
         signal?.throwIfAborted();
         progress?.({ stage: "Loading the model onto the GPU", done, total, unit: "items" });
@@ -152,16 +155,24 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
   }
 }
 
+/** A model and what it is kept in. */
+interface LoadedSubject {
+  readonly config: ModelConfig;
+  readonly format: WeightFormat;
+  readonly cacheFormat: CacheFormat;
+}
+
 /** Throws JakiroError("model") where the memory is too small even without room for forks. */
-async function planChecked(gpu: GpuDevice, config: ModelConfig, format: WeightFormat, room: Room): Promise<MemoryPlan> {
+async function planChecked(gpu: GpuDevice, subject: LoadedSubject, room: Room): Promise<MemoryPlan> {
   const { device, name } = gpu;
-  const plan = planMemory(config, format, { name, limits: device.limits }, room);
+  const { config, format, cacheFormat } = subject;
+  const plan = planMemory(config, format, { name, limits: device.limits }, room, cacheFormat);
   try {
     await checkMemory(device, name, plan.bytes);
     return plan;
   } catch (error) {
     if (plan.forks === 0) throw error;
-    return await planChecked(gpu, config, format, { ...room, forks: 0 });
+    return await planChecked(gpu, subject, { ...room, forks: 0 });
   }
 }
 

@@ -66,6 +66,15 @@ describe("jakiro on a GPU", function () {
     assert.deepEqual([device, tokens.length], ["gpu", 4]);
   });
 
+  it("keeps keys and values in float16 where asked to, and writes the same by drafts as plainly", async () => {
+    const half = ["--kv", "float16", "--max-tokens", "12", "--method"];
+    const texts = [await completed([...half, "plain", ...gpu]), await completed([...half, "lookup", ...gpu])];
+    assert.deepEqual(texts[0]!.tokens, texts[1]!.tokens);
+    assert.deepEqual([texts[0]!.device, texts[0]!.notes], ["gpu", []]);
+    const { notes } = await completed([...half, "plain", "--device", "cpu"]);
+    assert.deepEqual(notes, ["Keys and values are float32 on the processor; float16 is for a GPU."]);
+  });
+
   it("writes plain decoding's text by every method, at temperature 0 and drawn by seed", async () => {
     const checkpoint = openCheckpoint(tinyPath("tiny-qwen2"));
     const head = writeRandomHead(join(scratch.path, "head"), checkpoint.config, { kind: "jakiro" });

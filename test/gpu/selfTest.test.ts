@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GpuDevice } from "../../src/engine/gpu/device.ts";
@@ -48,9 +48,13 @@ describe("the GPU's self-test", function () {
     { config: smallConfig, format: "int4" },
     { config: smallConfig, format: "float16" },
     { config: smallConfig, format: "float32" },
+    { ...int8, cacheFormat: "float16" },
   ] as const satisfies SelfTestSubject[]) {
-    it(`finds nothing wrong with kernels that are right (${subject.format})`, async () => {
-      assert.deepEqual(await selfTest(new KernelCompiler(gpu.device), subject), { ok: true, failures: [] });
+    const kept = "cacheFormat" in subject ? ", keys and values in float16" : "";
+    it(`finds nothing wrong with kernels that are right (${subject.format}${kept})`, async () => {
+      const { ok, failures, ms } = await selfTest(new KernelCompiler(gpu.device), subject);
+      assert.deepEqual([ok, failures], [true, []]);
+      assert.ok(ms > 0);
     });
   }
 
@@ -69,6 +73,18 @@ describe("the GPU's self-test", function () {
       moveAccepted: ["(first + row)", "(first + i)"],
     };
     assert.deepEqual(await wrongUnder(damage), Object.keys(damage).sort());
+  });
+
+  it("names kernels that keep keys and values in float16 wrongly, where they do", async () => {
+    const damage: Damage = {
+      "linearQkv int8": [
+        "cache[at / 2u] = pack2x16float(vec2(value, ",
+        "cache[at / 2u] = pack2x16float(vec2(1.01 * value, ",
+      ],
+      "attention float16": ["unpack2x16float(", "1.01 * unpack2x16float("],
+    };
+    const half: SelfTestSubject = { ...int8, cacheFormat: "float16" };
+    assert.deepEqual(await wrongUnder(damage, half), ["attention", "linearQkv int8"]);
   });
 
   it("names what depends on the largest logits of tiles", async () => {
@@ -112,8 +128,8 @@ describe("the GPU's self-test", function () {
   }
 
   /** Names of the kernels in which the self-test finds wrong values, sorted. */
-  async function wrongUnder(damage: Damage): Promise<string[]> {
-    const { ok, failures } = await selfTest(new DamagingCompiler(gpu.device, damage), int8);
+  async function wrongUnder(damage: Damage, subject = int8): Promise<string[]> {
+    const { ok, failures } = await selfTest(new DamagingCompiler(gpu.device, damage), subject);
     assert.equal(ok, false);
     return [...new Set(failures.filter(({ fault }) => fault === "values").map(({ kernel }) => kernel))].sort();
   }
@@ -178,7 +194,13 @@ describe("the GPU's self-test", function () {
     it("runs once for an adapter, a driver and a build, whatever its verdict", async () => {
       const first = await test("1", wrong);
       assert.deepEqual([first.verdict.ok, first.ran], [false, true]);
-      assert.deepEqual(await test("1"), { verdict: first.verdict, ran: false });
+      const second = await test("1");
+      assert.deepEqual(
+        [second.verdict.ok, second.verdict.failures, second.ran],
+        [false, first.verdict.failures, false],
+      );
+      const [file] = readdirSync(join(folder, "gpu"));
+      assert.ok(JSON.parse(readFileSync(join(folder, "gpu", file!), "utf8")).ms > 0, "how long it took is kept");
       const other = await test("2");
       assert.deepEqual([other.verdict.ok, other.ran], [true, true]);
     });

@@ -3,10 +3,10 @@ import { dawn } from "../../src/engine/gpu/dawn.ts";
 import type { GpuDevice } from "../../src/engine/gpu/device.ts";
 import { KernelCompiler } from "../../src/engine/gpu/kernels.ts";
 import { KernelTrials } from "../../src/engine/gpu/kernelTrials.ts";
-import { randomFloats } from "../../src/engine/gpu/randomOperands.ts";
 import { selfTest } from "../../src/engine/gpu/selfTest.ts";
 import { ForwardKernels } from "../../src/engine/gpu/targetKernels.ts";
 import { smallConfig } from "../unit/cpu/randomCheckpoint.ts";
+import { randomFloats } from "./freshRandom.ts";
 import { openTestDevice } from "./testDevice.ts";
 
 const shape = { heads: 6, kvHeads: 2, headDim: 12, slots: 300, blocks: 3 };
@@ -53,13 +53,21 @@ describe("kernels with subgroups", function () {
     });
   }
 
-  it("compile for subgroups of every size, on a device that has them all", async () => {
+  it("compile for subgroups of every size and for none, with float16 and without, on a device that has them all", async () => {
     const adapter = (await (await dawn(undefined, "null")).requestAdapter())!;
     const device = await adapter.requestDevice({ requiredFeatures: ["subgroups"] });
-    for (const lanes of [8, 16, 32, 64, 128]) {
+    for (const lanes of [0, 8, 16, 32, 64, 128]) {
+      const compiler = new KernelCompiler(device, lanes);
       for (const quantize of [true, false]) {
-        const kernels = new ForwardKernels(new KernelCompiler(device, lanes), shape, quantize);
-        await Promise.all([kernels.norm(60, 1e-6), kernels.merge()]);
+        for (const cacheFormat of ["float32", "float16"] as const) {
+          const kernels = new ForwardKernels(compiler, { ...shape, cacheFormat }, quantize);
+          for (const format of quantize ? (["int8", "int4"] as const) : (["float32", "float16"] as const)) {
+            const product = { format, inputs: 128, outputs: 120 };
+            await Promise.all([kernels.qkv(product, 8), kernels.gated(product, 8), kernels.linear(product, 8, true)]);
+          }
+          const attentions = kernels.attentionTiles.map((tile) => kernels.attention(tile));
+          await Promise.all([kernels.norm(60, 1e-6), kernels.merge(), ...attentions]);
+        }
       }
     }
     device.destroy();

@@ -31,6 +31,7 @@ const defaults: CompleteOptions = {
   device: "auto",
   adapter: undefined,
   weights: "int8",
+  kv: "float32",
   raw: false,
   json: false,
 };
@@ -50,6 +51,7 @@ describe("arguments of complete", () => {
     ],
     ["no head", ["--head", "none"], { head: "none" }],
     ["a model file", ["--model", "./my model.gguf", "--device", "cpu"], { model: "./my model.gguf", device: "cpu" }],
+    ["float16 for keys and values", ["--kv", "float16"], { kv: "float16" }],
     ["top-k and a language", ["--top-k", "40", "--language", "python"], { topK: 40, language: "python" }],
   ];
   for (const [name, extra, expected] of accepted) {
@@ -143,6 +145,7 @@ describe("arguments of the other commands", () => {
       device: "auto",
       adapter: undefined,
       weights: "int8",
+      kv: "float32",
     });
   });
 

@@ -1,6 +1,6 @@
 import { JakiroError } from "../errors.ts";
 
-/** Dawn blocks f16 on NVIDIA's Vulkan driver unless asked; the self-test decides whether it is right. */
+/** Dawn hides f16 on NVIDIA's Vulkan driver unless asked: `doctor` tells what the adapter has. */
 const enabledToggles = ["vulkan_enable_f16_on_nvidia"];
 /** Kernels check their own bounds, and buffers are written before they are read. */
 const deviceToggles = ["disable_robustness", "disable_workgroup_init", "disable_polyfills_on_integer_div_and_mod"];

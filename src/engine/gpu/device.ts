@@ -17,7 +17,8 @@ export interface GpuDevice {
   readonly tile?: number;
 }
 
-const wantedFeatures = ["shader-f16", "subgroups", "timestamp-query"] as const satisfies readonly GPUFeatureName[];
+/** Without shader-f16: float16 is only what things are kept in, which core WGSL reads and writes. */
+const wantedFeatures = ["subgroups", "timestamp-query"] as const satisfies readonly GPUFeatureName[];
 
 /** What of an adapter names it. */
 export type AdapterName = Pick<Adapter, "name" | "backend" | "software">;
@@ -38,7 +39,7 @@ export async function openDevice(named: AdapterName): Promise<GpuDevice> {
   const device = await opened(name, adapter.requestDevice({ requiredFeatures, requiredLimits }));
   const { vendor, architecture, description } = adapter.info;
   const driver = [vendor, architecture, description].join(" ");
-  const abilities = abilitiesOf(device.features);
+  const abilities = abilitiesOf(adapter.features);
   return { device, name, driver, software, abilities, lanes: abilities.subgroups ? lanesOf(adapter.info) : 0 };
 }
 

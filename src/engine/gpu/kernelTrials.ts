@@ -1,3 +1,4 @@
+import { floatToHalf } from "../model/float16.ts";
 import type { Kernel } from "./kernels.ts";
 import { type AttentionOperands, noSlot, type Operands, type Row } from "./reference.ts";
 import { attentionBlock, cacheWords, type FeatureFormat, type ForwardKernels, inputWords } from "./targetKernels.ts";
@@ -71,13 +72,12 @@ export class KernelTrials {
 
   /**
    * The rows' mixtures, quantized or as bits of [rows, heads * headDim]; the cache has one layer.
-   * @param cache as the device keeps it, where that is not float32
    * @param tile rows that attend together
    */
   async attention(
     operands: AttentionOperands,
     rows: readonly Row[],
-    { cache = operands.cache, tile = 1 }: { readonly cache?: Words; readonly tile?: number } = {},
+    { tile = 1 }: { readonly tile?: number } = {},
   ): Promise<Bits> {
     const { heads, kvHeads, headDim, blocks } = this.kernels.shape;
     const [attention, merge] = await Promise.all([this.kernels.attention(tile), this.kernels.merge()]);
@@ -88,7 +88,7 @@ export class KernelTrials {
       const table = trial.buffer(encodeRows(rows, groups * tile));
       const partial = trial.poisoned(rows.length * heads * blocks * (headDim + 2));
       const output = trial.poisoned(rows.length * (this.kernels.quantize ? width : heads * headDim));
-      const buffers = [operands.queries, cache].map((words) => trial.buffer(words));
+      const buffers = [operands.queries, this.kept(operands.cache)].map((words) => trial.buffer(words));
       const paths = trial.buffer(operands.paths);
       const [mixed] = await trial.run(
         [
@@ -105,6 +105,12 @@ export class KernelTrials {
       );
       return mixed!;
     });
+  }
+
+  /** Keys and values as the device keeps them. */
+  private kept(values: Float32Array): Words {
+    if (this.kernels.shape.cacheFormat !== "float16") return values;
+    return new Uint32Array(Uint16Array.from(values, floatToHalf).buffer);
   }
 
   /** Norms of the rows of [rows, width], or of those that are picked: the next product's input, and the features where kept. */

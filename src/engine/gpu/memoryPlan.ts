@@ -5,7 +5,7 @@ import type { Adapter } from "./adapters.ts";
 import { attentionScratchBytes, logitRows, mostRows } from "./forwardBuffers.ts";
 import { draftTiles } from "./headKernels.ts";
 import { mostBranching } from "./roundLayout.ts";
-import { attentionBlock } from "./targetKernels.ts";
+import { attentionBlock, type CacheFormat, cacheWords } from "./targetKernels.ts";
 
 /** How much text a target is to hold. */
 export interface Room {
@@ -35,12 +35,14 @@ const leastCapacity = 1024;
 /**
  * What of the wanted room the adapter's limits allow: shorter sequences where need be. Throws JakiroError("model") with the
  * numbers where the model does not fit.
+ * @param cacheFormat of the target's keys and values; the head's are float32
  */
 export function planMemory(
   config: ModelConfig,
   format: WeightFormat,
   { name, limits }: Pick<Adapter, "name" | "limits">,
   wanted: Room,
+  cacheFormat: CacheFormat = "float32",
 ): MemoryPlan {
   const largest = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
   const fixedBuffers = buffersOfShape(config, format);
@@ -51,7 +53,7 @@ export function planMemory(
       `The model needs ${megabytes(bytes)} in one buffer for its ${part}, and ${name} gives ${megabytes(largest)} at most.`,
     );
   }
-  const perToken = config.layers * 2 * config.kvHeads * config.headDim * 4;
+  const perToken = config.layers * 2 * cacheWords({ ...config, cacheFormat }) * 4;
   const { sequences } = wanted;
   const room = Math.floor(largest / perToken / sequences);
   const attended = Math.floor(largest / attentionScratchBytes(config, attentionBlock)) * attentionBlock;

@@ -1,10 +1,11 @@
 import type { WeightFormat } from "../cpu/packMatrix.ts";
+import { halfToFloat } from "../model/float16.ts";
 import { type Check, type Fault, farthest, floats, plainRow, sameBits, stepFailures, valueFailures } from "./check.ts";
 import type { KernelTrials } from "./kernelTrials.ts";
 import { randomFloats, randomOperands } from "./randomOperands.ts";
 import { gated, linear, type Operands, qkv, quantizationError } from "./reference.ts";
 import type { SelfTestSubject } from "./selfTest.ts";
-import { blocksFormat, type LinearShape } from "./targetKernels.ts";
+import { blocksFormat, cacheWords, type LinearShape } from "./targetKernels.ts";
 
 type Bits = Uint32Array<ArrayBuffer>;
 
@@ -34,6 +35,11 @@ export function productChecks(
     linearCheck(trials, down, true),
     linearCheck(trials, shape(hidden, linearOutputs), false),
   ];
+}
+
+/** How far the nearest half may be from numbers of this size, and what float32 rounds before. */
+function halfRounding(values: Float64Array): number {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 1) * 2 ** -10;
 }
 
 /** As the packer decides: what has no whole int4 blocks keeps 8 bits. */
@@ -68,7 +74,7 @@ function gatedCheck(trials: KernelTrials, shape: LinearShape): Check {
 }
 
 function qkvCheck(trials: KernelTrials, shape: LinearShape): Check {
-  const { heads, kvHeads, headDim, slots } = trials.kernels.shape;
+  const { heads, kvHeads, headDim, slots, cacheFormat } = trials.kernels.shape;
   const run: Check["run"] = async () => {
     const operands = repeatedOperands(shape, 13);
     const list = Array.from({ length: rows }, (_, i) => ({ ...plainRow(i % period), slot: (i * 37) % slots }));
@@ -79,17 +85,28 @@ function qkvCheck(trials: KernelTrials, shape: LinearShape): Check {
       return joined(queries, cache);
     });
     const width = heads * headDim;
-    const kv = kvHeads * headDim;
-    /** Queries, keys and values of a row. */
-    const stored = (bits: Bits, row: number): Bits => {
+    const kv = cacheWords(trials.kernels.shape);
+    const queriesOf = (bits: Bits, row: number): Bits => bits.subarray(row * width, (row + 1) * width);
+    const keysAndValuesOf = (bits: Bits, row: number): Bits => {
       const at = (part: number) => rows * width + (part * slots + list[row]!.slot) * kv;
-      const queries = bits.subarray(row * width, (row + 1) * width);
-      return joined(queries, bits.subarray(at(2), at(2) + kv), bits.subarray(at(3), at(3) + kv));
+      return joined(bits.subarray(at(2), at(2) + kv), bits.subarray(at(3), at(3) + kv));
     };
-    return faults(results, stored, (bits) => {
-      const first = Array.from({ length: referenceRows }, (_, row) => stored(bits, row));
-      return valueFailures(farthest(floats(joined(...first)), expected));
-    });
+    const stored = (bits: Bits, row: number): Bits => joined(queriesOf(bits, row), keysAndValuesOf(bits, row));
+    const isHalf = cacheFormat === "float16";
+    return faults(results, stored, (bits) =>
+      Array.from({ length: referenceRows }, (_, row) => {
+        const wanted = expected.subarray(row * shape.outputs, (row + 1) * shape.outputs);
+        const kept = keysAndValuesOf(bits, row);
+        const values = isHalf
+          ? Float32Array.from(new Uint16Array(kept.buffer), (half) => halfToFloat[half]!)
+          : floats(kept);
+        const wantedValues = wanted.subarray(width);
+        return [
+          ...valueFailures(farthest(floats(queriesOf(bits, row).slice()), wanted.subarray(0, width))),
+          ...valueFailures(farthest(values, wantedValues), isHalf ? halfRounding(wantedValues) : undefined),
+        ];
+      }).flat(),
+    );
   };
   return { kernel: `linearQkv ${shape.format}`, run };
 }

@@ -1,4 +1,5 @@
 import type { ModelConfig } from "../model/checkpoint.ts";
+import { nearestHalf } from "../model/float16.ts";
 import {
   type Check,
   type Fault,
@@ -83,10 +84,11 @@ function attentionCheck(trials: KernelTrials): Check {
     // A tile of rows that follow the same text, in the same slots and in others, and a row of another text among them.
     rows.push({ ...plainRow(131), contiguous: 129, path: 1 }, { ...plainRow(130), contiguous: 129, path: 0 });
     rows.push({ ...plainRow(100), region: 60 }, plainRow(200));
+    const cache = randomFloats(2 * slots * shape.kvHeads * shape.headDim, 52);
     const operands = {
       ...shape,
       queries: randomFloats(rows.length * width, 51, 2),
-      cache: randomFloats(2 * slots * shape.kvHeads * shape.headDim, 52),
+      cache: shape.cacheFormat === "float16" ? cache.map(nearestHalf) : cache,
       paths: Uint32Array.of(0, 140, 290, 133),
     };
     const alone = await Promise.all(

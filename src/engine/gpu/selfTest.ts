@@ -7,12 +7,14 @@ import { KernelTrials } from "./kernelTrials.ts";
 import { productChecks } from "./productChecks.ts";
 import { roundChecks } from "./roundChecks.ts";
 import { rowChecks } from "./rowChecks.ts";
-import { attentionBlock, ForwardKernels } from "./targetKernels.ts";
+import { attentionBlock, type CacheFormat, ForwardKernels } from "./targetKernels.ts";
 
 /** What of a model decides which kernels run. */
 export interface SelfTestSubject {
   readonly config: Pick<ModelConfig, "hidden" | "intermediate" | "heads" | "kvHeads" | "headDim" | "rmsEpsilon">;
   readonly format: WeightFormat;
+  /** How keys and values are kept; float32 where absent. */
+  readonly cacheFormat?: CacheFormat;
 }
 
 export interface SelfTestFailure extends Fault {
@@ -23,6 +25,11 @@ export interface SelfTestFailure extends Fault {
 export interface SelfTestVerdict {
   readonly ok: boolean;
   readonly failures: readonly SelfTestFailure[];
+}
+
+export interface SelfTestRun extends SelfTestVerdict {
+  /** How long it took, the compilation of its kernels included; the user waits for it once on an adapter. */
+  readonly ms: number;
 }
 
 /** KV slots of the trials: more than two attention blocks. */
@@ -36,22 +43,24 @@ const slots = 300;
  */
 export async function selfTest(
   compiler: KernelCompiler,
-  { config, format }: SelfTestSubject,
+  { config, format, cacheFormat = "float32" }: SelfTestSubject,
   tile?: number,
-): Promise<SelfTestVerdict> {
+): Promise<SelfTestRun> {
+  const start = performance.now();
   const shape = {
     heads: config.heads / config.kvHeads,
     kvHeads: 1,
     headDim: config.headDim,
     slots,
     blocks: Math.ceil(slots / attentionBlock),
+    cacheFormat,
   };
   const trials = new KernelTrials(compiler.device, new ForwardKernels(compiler, shape, isQuantized(format), tile));
   const checks = [...productChecks(trials, config, format), ...rowChecks(trials, config), ...roundChecks(compiler)];
   const failures = await failuresIn(checks);
   // The head runs on the forward's kernels too, and would only repeat what is wrong with them.
   if (failures.length === 0) failures.push(...(await failuresIn([headCheck(compiler, config, isQuantized(format))])));
-  return { ok: failures.length === 0, failures };
+  return { ok: failures.length === 0, failures, ms: performance.now() - start };
 }
 
 async function failuresIn(checks: readonly Check[]): Promise<SelfTestFailure[]> {

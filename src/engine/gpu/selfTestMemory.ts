@@ -40,11 +40,11 @@ export async function rememberedSelfTest(
 
 function identityOf(
   { name, driver, lanes, tile }: GpuDevice,
-  { config, format }: SelfTestSubject,
+  { config, format, cacheFormat }: SelfTestSubject,
   build: string,
 ): string {
   const { hidden, intermediate, heads, kvHeads, headDim, rmsEpsilon } = config;
-  const model = [hidden, intermediate, heads, kvHeads, headDim, rmsEpsilon, format];
+  const model = [hidden, intermediate, heads, kvHeads, headDim, rmsEpsilon, format, cacheFormat];
   const identity = JSON.stringify([name, driver, lanes, tile, build, model, forwardSources, roundSources, headSources]);
   return createHash("sha256").update(identity).digest("hex").slice(0, 32);
 }

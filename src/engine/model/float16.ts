@@ -24,6 +24,11 @@ export function floatToHalf(value: number): number {
   return sign | ((rounded - 0x38000000) >>> 13);
 }
 
+/** The float32 that the nearest half stands for. */
+export function nearestHalf(value: number): number {
+  return halfToFloat[floatToHalf(value)]!;
+}
+
 function buildTable(): Float32Array {
   const table = new Float32Array(1 << 16);
   for (let bits = 0; bits < table.length; bits++) {

@@ -20,6 +20,15 @@ describe("planMemory", () => {
     assert.ok(precise.bytes > 2.8e9 && precise.bytes < 3e9, String(precise.bytes));
   });
 
+  it("takes half for keys and values in float16", () => {
+    const plan = planMemory(config, "int8", limits(gigabyte), wanted);
+    const half = planMemory(config, "int8", limits(gigabyte), wanted, "float16");
+    const keysAndValues = 24 * 2 * 2 * 64 * 4 * (plan.capacity + mostRows) * plan.sequences;
+    assert.equal(plan.bytes - half.bytes, keysAndValues / 2);
+    const tight = planMemory(config, "int8", limits(200e6), wanted, "float16");
+    assert.equal(tight.capacity, Math.min(4096, Math.floor((2 * 200e6) / (24 * 2 * 2 * 64 * 4) / 3) - mostRows));
+  });
+
   it("shortens the sequences to what one buffer holds", () => {
     const plan = planMemory(config, "int8", limits(200e6), wanted);
     const perToken = 24 * 2 * 2 * 64 * 4;
