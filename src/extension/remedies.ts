@@ -8,12 +8,15 @@ export interface Remedy {
   readonly arguments?: readonly string[];
 }
 
+/** Settings that the engine's messages advise to change, and not names of files and folders that look like them. */
+const advised = /(?<![^ ])jakiro\.(?:device|head)(?=[ ,;]|\.(?: |$)|$)/;
+
 /**
  * What helps against a failure of the engine: the one action that is offered wherever it is told of.
  * @param message what is told; where it names a setting, that is to be changed
  */
 export function engineRemedy(state: ConnectionState | undefined, message: string, l10n: Localizer): Remedy {
-  const [setting] = /\bjakiro(?:\.[A-Za-z]+)+/.exec(message) ?? [];
+  const [setting] = advised.exec(message) ?? [];
   if (setting !== undefined)
     return { title: l10n.t("Open Settings"), command: "workbench.action.openSettings", arguments: [setting] };
   const needsOtherModel = state?.kind === "failed" || (state?.kind === "stopped" && state.memoryShort);

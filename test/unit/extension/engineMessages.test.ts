@@ -56,6 +56,14 @@ describe("what the engine says of failures in the editor", () => {
     }
   });
 
+  it("takes no file's name for a setting", () => {
+    const failed = { kind: "failed", name: "m", message: "" } as const;
+    for (const path of ["/e/jakiro.jakiro-0.1.0/m.gguf", "/m/my jakiro.device.gguf", "jakiro.headless"]) {
+      const { command } = engineRemedy(failed, `${path} is damaged; fetch it again.`, english);
+      assert.equal(command, "jakiro.selectModel", path);
+    }
+  });
+
   it("is what the server sends and what parts of it say here", async () => {
     const caught = async (act: () => unknown) => {
       try {
