@@ -62,6 +62,32 @@ describe("generating below a comment", () => {
     await until("the text is gone", () => editor.document.getText() === original);
   });
 
+  it("writes code as it comes, and leaves what had come to be decided on where it is cancelled", async () => {
+    const { engine } = ctx;
+    const { generate } = engine;
+    let cancelled: Thenable<unknown> | undefined;
+    let signal: vscode.CancellationToken | undefined;
+    engine.generate = (params, token, onText) => {
+      signal = token;
+      return generate.call(engine, params, token, (text) => {
+        onText?.(text);
+        cancelled ??= vscode.commands.executeCommand("jakiro.generate.cancel");
+      });
+    };
+    try {
+      const editor = await open(`${original}¦`);
+      await vscode.commands.executeCommand("jakiro.generateFromComment");
+      await cancelled;
+      assert.equal(signal?.isCancellationRequested, true);
+      const text = editor.document.getText();
+      assert.ok(text.startsWith(original) && text !== original && !text.includes(words), text);
+      await vscode.commands.executeCommand("jakiro.generate.reject");
+      assert.equal(editor.document.getText(), original);
+    } finally {
+      engine.generate = generate;
+    }
+  });
+
   it("is one step for undo", async () => {
     const editor = await generated();
     await vscode.commands.executeCommand("jakiro.generate.accept");
