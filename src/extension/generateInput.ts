@@ -19,7 +19,10 @@ export function askInstruction(
   return new Promise((resolve) => {
     input.onDidChangeValue(offer);
     input.onDidAccept(() => {
-      resolve(input.activeItems[0]?.label);
+      // Enter may come before the list has what was typed last: its first line stands for that.
+      const [active] = input.activeItems;
+      const isEarlier = active !== undefined && input.items.indexOf(active) > 0;
+      resolve(isEarlier ? active.label : input.value.trim() || active?.label);
       input.hide();
     });
     input.onDidHide(() => {

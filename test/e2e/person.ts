@@ -61,6 +61,28 @@ export class Person {
     await line.click();
   }
 
+  /** The title of the open list, and its lines; nothing where none is open. */
+  async list(): Promise<{ readonly title: string; readonly lines: readonly string[] }> {
+    const list = this.page.locator(".quick-input-widget:visible");
+    const texts = async (selector: string) => (await list.locator(selector).allTextContents()).map(plain);
+    const [title = ""] = await texts(".quick-input-title");
+    return { title, lines: await texts(".quick-input-list-row:first-child .label-name") };
+  }
+
+  /** Whether the file in the editor differs from what was saved last. */
+  async isUnsaved(): Promise<boolean> {
+    return (await this.page.locator(".tab.active.dirty").count()) > 0;
+  }
+
+  async clipboard(): Promise<string> {
+    return await this.page.evaluate<string>("navigator.clipboard.readText()");
+  }
+
+  /** What stands above a line of code, to be clicked, and says this. */
+  lens(text: string): Locator {
+    return this.page.locator(".monaco-editor .codelens-decoration a").filter({ hasText: text });
+  }
+
   /** How many notifications say this at the moment. */
   async notifications(text: RegExp): Promise<number> {
     return await this.notificationsThatSay(text).count();

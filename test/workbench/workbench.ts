@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -83,6 +83,8 @@ export class Workbench {
     const user = join(dataFolder, "data", "User");
     mkdirSync(user, { recursive: true });
     writeFileSync(join(user, "settings.json"), JSON.stringify({ ...quietSettings, ...settings }));
+    // What a remote machine sets for all who work on it.
+    const machineSettings = join(dataFolder, "data", "Machine", "settings.json");
     const port = await freePort();
     const argv = ["--host", "127.0.0.1", "--port", String(port), "--without-connection-token"];
     argv.push("--accept-server-license-terms", "--telemetry-level", "off");
@@ -91,7 +93,7 @@ export class Workbench {
     // Extension hosts are started by the path of this process, which a script that runs Node is not.
     const path = node && `--import=data:text/javascript,process.execPath=${encodeURIComponent(JSON.stringify(node))}`;
     const server = spawn(node ?? tools.node, [...(path === undefined ? [] : [path]), tools.server, ...argv], {
-      env: { ...process.env, ...env },
+      env: { ...process.env, JAKIRO_TEST_MACHINE_SETTINGS: machineSettings, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     const log: string[] = [];
@@ -131,7 +133,10 @@ export class Workbench {
   /** Opens a window of its own session: nothing but the server's data is shared with other windows. */
   async open({ folder, extension, tests }: WindowOptions): Promise<WorkbenchWindow> {
     this.browser ??= chromium.launch({ executablePath: this.tools.browser, args: browserArguments });
-    const page = await (await this.browser).newPage({ viewport: { width: 1280, height: 800 } });
+    const page = await (await this.browser).newPage({
+      viewport: { width: 1280, height: 800 },
+      permissions: ["clipboard-read", "clipboard-write"],
+    });
     const log: string[] = [];
     await page.exposeFunction("codeAutomationLog", (level: string, args: unknown[]) =>
       log.push(`${level} ${args.join(" ")}`),
@@ -162,11 +167,23 @@ export class Workbench {
   async close(): Promise<void> {
     await (await this.browser)?.close();
     if (this.server.exitCode === null && this.server.signalCode === null) {
+      const { pid } = this.server;
+      // Extension hosts would outlive it for a moment and start engines anew that were ended meanwhile.
+      const hosts = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
       const ended = once(this.server, "exit");
       this.server.kill("SIGKILL");
       await ended;
+      for (const host of hosts.split(" ").filter((id) => id !== "")) endNow(Number(host));
     }
     rmSync(this.dataFolder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function endNow(processId: number): void {
+  try {
+    process.kill(processId, "SIGKILL");
+  } catch {
+    // It has ended by itself.
   }
 }
 
