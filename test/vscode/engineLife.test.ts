@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { constants, getPriority } from "node:os";
 import * as vscode from "vscode";
 import type { Ctx } from "../../src/extension/ctx.ts";
 import { accept, closeAll, engineProcess, newFunction, open, ready, suggest, until } from "./extension.ts";
@@ -24,6 +25,10 @@ describe("the engine's life", () => {
     assert.notEqual(await processId(), process.pid);
     const lines = await ctx.journal.lastLines();
     assert.ok(lines.some((line) => /Engine runtime: .*node/i.test(line)));
+  });
+
+  it("gives way to everything else on the machine", async () => {
+    assert.ok(getPriority(await processId()) >= constants.priority.PRIORITY_BELOW_NORMAL);
   });
 
   it("comes back when it was killed in the middle of a request, which then ends without an answer", async () => {
@@ -86,28 +91,5 @@ describe("the engine's life", () => {
     } finally {
       await settings.update("engine.node", undefined, vscode.ConfigurationTarget.Global);
     }
-  });
-
-  it("is not told of a model that a workspace names", async () => {
-    const settings = vscode.workspace.getConfiguration("jakiro");
-    const before = ctx.choices.model;
-    for (const key of ["model", "engine.node", "models.mirror", "head"]) {
-      await assert.rejects(async () => settings.update(key, "/elsewhere", vscode.ConfigurationTarget.Workspace));
-    }
-    const folder = vscode.workspace.workspaceFolders![0]!.uri;
-    const file = vscode.Uri.joinPath(folder, ".vscode", "settings.json");
-    const values = {
-      "jakiro.model": "/elsewhere",
-      "jakiro.engine.node": "/elsewhere",
-      "jakiro.enabledLanguages": { go: false },
-    };
-    await vscode.workspace.fs.writeFile(file, Buffer.from(JSON.stringify(values)));
-    const languages = () =>
-      vscode.workspace.getConfiguration("jakiro", folder).get<Record<string, boolean>>("enabledLanguages");
-    await until("the workspace's settings are read", () => languages()?.["go"] === false);
-    assert.equal(ctx.choices.model, before);
-    assert.equal(ctx.choices.node, undefined);
-    await vscode.workspace.fs.delete(file);
-    await until("the workspace's settings are gone", () => languages()?.["go"] === undefined);
   });
 });
