@@ -16,6 +16,8 @@ export class Pause implements PauseSource, vscode.Disposable {
   private readonly timer: NodeJS.Timeout;
   /** Resolves when it is known whether the computer runs on battery. */
   readonly checked: Promise<void>;
+  /** The machine's answer; tests put theirs in its place. */
+  runsOnBattery: () => Promise<boolean> = runsOnBattery;
   private onBattery = false;
   private current: PauseReason | undefined;
 
@@ -27,6 +29,7 @@ export class Pause implements PauseSource, vscode.Disposable {
       this.changed,
       vscode.workspace.onDidChangeConfiguration((event) => {
         if (event.affectsConfiguration("jakiro")) this.update();
+        if (event.affectsConfiguration("jakiro.pauseOnBattery")) void this.checkBattery();
       }),
       vscode.window.onDidChangeActiveTextEditor(() => this.update()),
       vscode.window.onDidChangeWindowState(({ focused }) => {
@@ -58,9 +61,10 @@ export class Pause implements PauseSource, vscode.Disposable {
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 
-  private async checkBattery(): Promise<void> {
+  /** Asks the machine anew; happens by itself every minute. */
+  async checkBattery(): Promise<void> {
     if (!vscode.window.state.focused && this.onBattery) return;
-    const onBattery = this.choices.pausesOnBattery && (await runsOnBattery());
+    const onBattery = this.choices.pausesOnBattery && (await this.runsOnBattery());
     if (onBattery === this.onBattery) return;
     this.onBattery = onBattery;
     this.update();
