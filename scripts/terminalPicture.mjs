@@ -26,6 +26,7 @@ function picture(output) {
     (colour, i) => `<circle cx="${margin + 5 + i * 18}" cy="16" r="5" fill="${colour}"/>`,
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
+<title>What ${escaped(command)} prints</title>
 <style>
   text { font: 12px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #e6edf3; white-space: pre }
   .command { fill: #7ee787 } .note { fill: #8b949e } .figures { fill: #79c0ff; font-weight: 600 }
