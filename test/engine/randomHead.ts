@@ -11,6 +11,8 @@ export interface RandomHeadOptions {
   readonly kind: HeadKind;
   readonly experts?: number;
   readonly draftVocabulary?: number;
+  /** The draft vocabulary itself, where it is not to be random. */
+  readonly drafted?: readonly number[];
   readonly seed?: number;
 }
 
@@ -24,7 +26,7 @@ export function randomHeadsFor({ checkpoint, folder }: Pick<ScratchTarget, "chec
 export function writeRandomHead(
   folder: string,
   { hidden, heads, kvHeads, headDim, vocabulary, rmsEpsilon, rope }: ModelConfig,
-  { kind, experts = 3, draftVocabulary = 100, seed = 1 }: RandomHeadOptions,
+  { kind, experts = 3, draftVocabulary = 100, seed = 1, ...options }: RandomHeadOptions,
 ): string {
   let counter = 0;
   const parts: SafetensorsParts = {};
@@ -63,7 +65,8 @@ export function writeRandomHead(
     matrix(`${layer}.mlp_moe.gate.weight`, experts + 2, hidden);
     for (let i = 0; i < experts; i++) mlp(`${layer}.mlp_moe.experts.${i}`);
   }
-  const drafted = [...new Set(randomTokens(20 * draftVocabulary, vocabulary, seed))].slice(0, draftVocabulary);
+  const random = () => [...new Set(randomTokens(20 * draftVocabulary, vocabulary, seed))].slice(0, draftVocabulary);
+  const drafted = options.drafted ?? random();
   add("d2t", [drafted.length], Int32Array.from(drafted).sort(), "I32");
 
   mkdirSync(folder, { recursive: true });
