@@ -15,6 +15,7 @@ export async function run(): Promise<void> {
     const { texts } = (await ctx.engine.complete(params, new vscode.CancellationTokenSource().token)) ?? { texts: [] };
     return texts[0] ?? "";
   });
+  rpc.onRequest(agentMessages.isTrusted, () => vscode.workspace.isTrusted);
   rpc.onRequest(agentMessages.engine, async () => {
     const { process } = (await ctx.engine.diagnose()) as unknown as ProcessDiagnosis;
     return { processId: process.processId, connections: process.connections };

@@ -8,6 +8,8 @@ export const agentMessages = {
   busy: new NotificationType0("busy"),
   /** What follows the text, by the window's own way to the engine; "" where that ended without an answer. */
   complete: new RequestType<string, string, void>("complete"),
+  /** Whether the window is trusted, as the extension is told. */
+  isTrusted: new RequestType0<boolean, void>("isTrusted"),
   /** The engine that serves the window, and how many windows are connected to it. */
   engine: new RequestType0<{ readonly processId: number; readonly connections: number }, void>("engine"),
 };
