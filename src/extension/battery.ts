@@ -12,7 +12,7 @@ export async function runsOnBattery(
 ): Promise<boolean> {
   try {
     if (platform === "linux") return await linuxOnBattery(supplies);
-    if (platform === "darwin") return saysBattery(await output("pmset", ["-g", "batt"]));
+    if (platform === "darwin") return saysBattery(await output("/usr/bin/pmset", ["-g", "batt"]));
   } catch {
     // No answer is no battery: a desktop has neither the folder nor the command's line.
   }

@@ -284,7 +284,7 @@ export class Completer {
 
   private lookAhead(ask: Ask, state: DocumentState): void {
     const restOfLine = /^[^\r\n]*/.exec(state.suffix)![0];
-    if (!this.mayLookAhead || !ask.settings.prefetch || this.isBusy) return;
+    if (!this.mayLookAhead || ask.isPaused || !ask.settings.prefetch || this.isBusy) return;
     if (refusalByPlace(restOfLine, "automatic") ?? refusalByEngine(this.engine.state)) return;
     const options = { path: ask.path, snippets: ask.snippets(), maxTokens: ask.settings.maxTokens };
     if (this.prefetch.start(state, options)) this.figures.prefetches += 1;

@@ -15,9 +15,10 @@ const readableSchemes = new Set(["file", "vscode-remote", "vscode-vfs", "vscode-
 export async function mayBeContext(
   document: vscode.TextDocument,
   git: Pick<GitIgnores, "isIgnored">,
+  isTrusted = vscode.workspace.isTrusted,
 ): Promise<boolean> {
   const { uri } = document;
-  if (!vscode.workspace.isTrusted || !readableSchemes.has(uri.scheme) || isPrivate(uri.path)) return false;
+  if (!isTrusted || !readableSchemes.has(uri.scheme) || isPrivate(uri.path)) return false;
   const folder = vscode.workspace.getWorkspaceFolder(uri);
   return folder !== undefined && !isExcluded(document, folder) && !(await isGitIgnored(uri, git));
 }

@@ -33,7 +33,7 @@ export async function copyDiagnostics(sources: DiagnosticSources): Promise<void>
   });
   await vscode.env.clipboard.writeText(text);
   void vscode.window.showInformationMessage(
-    l10n.t("Jakiro's diagnostics are in the clipboard; they hold no code and no names of your files."),
+    l10n.t("Jakiro's diagnostics are in the clipboard; they hold no code, and of your files none but the model's."),
   );
 }
 

@@ -68,15 +68,27 @@ function notRun({ code }: NodeJS.ErrnoException): ProcessEnd {
   return { how: `because it could not be run (${code})`, byOthers: true };
 }
 
-/** Of Windows, where the system ends a process: NTSTATUS codes that mean an error. */
-const [leastStatus, mostStatus] = [0xc0000000, 0xcfffffff];
+/** NTSTATUS codes with which Windows keeps an executable from running, or ends a process for want of memory: no crash of its own. */
+const refusals = new Set([
+  0xc0000017, // no memory
+  0xc0000022, // access denied
+  0xc000012d, // commitment limit
+  0xc0000428, // invalid image hash
+  0xc0000906, // virus infected
+  0xc0000907, // virus deleted
+]);
+const leastStatus = 0xc0000000;
+/** Of an instruction that the processor does not have. */
+const illegalInstruction = 0xc000001d;
 
 /** How a process ended that had begun. */
 export function endOf(code: number | null, signal: NodeJS.Signals | null): ProcessEnd {
-  if (signal !== null) return { how: `by ${signal}`, byOthers: signal === "SIGKILL" };
   const status = (code ?? 0) >>> 0;
-  if (status < leastStatus || status > mostStatus) return { how: `with exit code ${code}`, byOthers: false };
-  return { how: `with exit code 0x${status.toString(16).toUpperCase()}`, byOthers: true };
+  if (signal === "SIGILL" || status === illegalInstruction)
+    return { how: "at an instruction that this processor does not have", byOthers: false };
+  if (signal !== null) return { how: `by ${signal}`, byOthers: signal === "SIGKILL" };
+  if (status < leastStatus) return { how: `with exit code ${code}`, byOthers: false };
+  return { how: `with exit code 0x${status.toString(16).toUpperCase()}`, byOthers: refusals.has(status) };
 }
 
 /** The environment without what the editor sets for itself, which would make another Node or Electron act up. */

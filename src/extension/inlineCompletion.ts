@@ -111,7 +111,6 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
 
   /** What a completion in an editor that is looked at would read; undefined where none would be asked for while typing. */
   lookedAt(): WarmParams | undefined {
-    if (this.isPaused) return undefined;
     const { activeTextEditor, visibleTextEditors } = vscode.window;
     for (const editor of [activeTextEditor, ...visibleTextEditors]) {
       const place = editor && this.snippetPlace(editor);
@@ -191,8 +190,9 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
     return settings;
   }
 
-  /** Undefined where no completion would be asked for. */
+  /** Undefined where no completion would be asked for while typing. */
   private snippetPlace({ document, selection }: vscode.TextEditor): SnippetPlace | undefined {
+    if (this.isPaused) return undefined;
     const settings = this.settingsFor(document);
     const facts = { ...editorFacts(document), cursors: 1, hasSelection: false };
     const refused = refusalByEditor(facts, settings, "automatic") ?? refusalByEngine(this.engine.state);

@@ -19,8 +19,16 @@ export function engineRemedy(state: ConnectionState | undefined, message: string
   const [setting] = advised.exec(message) ?? [];
   if (setting !== undefined)
     return { title: l10n.t("Open Settings"), command: "workbench.action.openSettings", arguments: [setting] };
-  const needsOtherModel = state?.kind === "failed" || (state?.kind === "stopped" && state.memoryShort);
-  return needsOtherModel
-    ? { title: l10n.t("Select Model"), command: "jakiro.selectModel" }
-    : { title: l10n.t("Restart Engine"), command: "jakiro.restartEngine" };
+  if (/disk is full|make room there/i.test(message))
+    return { title: l10n.t("Manage Models"), command: "jakiro.manageModels" };
+  if (/does not have/.test(message) && /processor/.test(message))
+    return { title: l10n.t("Copy Diagnostics"), command: "jakiro.copyDiagnostics" };
+  const wantsRestart = /restart the engine/i.test(message);
+  const needsOtherModel =
+    (state?.kind === "failed" && !wantsRestart) || (state?.kind === "stopped" && state.memoryShort);
+  return needsOtherModel ? { title: l10n.t("Select Model"), command: "jakiro.selectModel" } : restart(l10n);
+}
+
+function restart(l10n: Localizer): Remedy {
+  return { title: l10n.t("Restart Engine"), command: "jakiro.restartEngine" };
 }

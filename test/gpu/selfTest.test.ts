@@ -74,6 +74,7 @@ describe("the GPU's self-test", function () {
       chooseTokens: ["vec2(high, low)", "vec2(low, high)"],
       accept: ["parents[next] == row && ", ""],
       moveAccepted: ["(first + row)", "(first + i)"],
+      stillGoing: ["finished == 0u", "finished != 0u"],
     };
     assert.deepEqual(await wrongUnder(damage), Object.keys(damage).sort());
   });

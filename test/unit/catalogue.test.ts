@@ -88,6 +88,7 @@ describe("shipped heads", () => {
         const config = JSON.parse(await readFile(join(folder, kind, "config.json"), "utf8"));
         const smoothing = await readFile(join(folder, "smoothing.safetensors"));
         assert.equal(config.target_sha256, model.sha256);
+        assert.ok(config.target_vocabulary > 0);
         assert.equal(config.smoothing_sha256, createHash("sha256").update(smoothing).digest("hex"));
       });
     }

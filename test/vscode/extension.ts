@@ -117,10 +117,11 @@ export async function accept(): Promise<void> {
   await vscode.commands.executeCommand("editor.action.inlineSuggest.commit");
 }
 
-/** Resolves when the next request for a suggestion has been answered. */
-export function nextAnswer(ctx: Ctx): Promise<void> {
+/** Resolves when the next request for a suggestion has been answered, with so many items at least. */
+export function nextAnswer(ctx: Ctx, leastItems = 0): Promise<void> {
   return new Promise((resolve) => {
-    const listener = ctx.completions.onAnswered(() => {
+    const listener = ctx.completions.onAnswered((items) => {
+      if (items < leastItems) return;
       listener.dispose();
       resolve();
     });

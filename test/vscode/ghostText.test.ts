@@ -101,12 +101,10 @@ describe("ghost text", () => {
     const line = "const value = compute(first, second);\n";
     const editor = await open(`${line.repeat(50_000)}¦\n${line.repeat(50_000)}`);
     const start = performance.now();
-    const answered = nextAnswer(ctx);
+    const appeared = nextAnswer(ctx, 1);
     await type("c");
-    await answered;
+    await appeared;
     assert.ok(performance.now() - start < 10_000);
-    const { asked } = ctx.completions.completer.figures;
-    assert.ok(asked > 0);
     assert.equal(editor.document.lineCount, 100_002);
   });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as vscode from "vscode";
+import { mayBeContext } from "../../src/extension/contextFiles.ts";
 import type { Ctx } from "../../src/extension/ctx.ts";
 import {
   closeAll,
@@ -44,6 +45,13 @@ describe("files that are ignored", () => {
     await openFile("second", "prices.py");
     await until("the other file is read", async () => (await context()).includes("second/prices.py"));
     assert.ok(!(await context()).includes("first/hidden/prices.py"));
+  });
+
+  it("are read by nobody, nor is any other file, in a window that is not trusted", async () => {
+    const { document } = await openFile("second", "prices.py");
+    const git = { isIgnored: async () => false };
+    assert.equal(await mayBeContext(document, git, true), true);
+    assert.equal(await mayBeContext(document, git, false), false);
   });
 
   const settings = () => vscode.workspace.getConfiguration("files", folder("second"));

@@ -51,6 +51,9 @@ export function editorUnit({ insertSpaces, tabSize }: EditorIndentation): string
  */
 export class IndentationStream {
   private held: string | undefined;
+  /** Spaces of one level as the model writes it, once a line was seen that is indented further than one that is not at all. */
+  private ownLevel: number | undefined;
+  private isBelowUnindented: boolean;
 
   /** @param linePrefix what stands left of the text on its first line */
   constructor(
@@ -58,6 +61,7 @@ export class IndentationStream {
     private linePrefix: string,
   ) {
     this.held = isBlank(linePrefix) ? "" : undefined;
+    this.isBelowUnindented = /^\S/.test(linePrefix);
   }
 
   push(text: string): string {
@@ -68,7 +72,12 @@ export class IndentationStream {
         this.held += char;
         continue;
       }
-      given += this.end() + char;
+      if (this.held !== undefined && char !== "\n" && char !== "\r") {
+        const isUnindented = this.held === "" && this.linePrefix === "";
+        given += this.end();
+        this.isBelowUnindented = isUnindented;
+      } else given += this.end();
+      given += char;
       this.held = undefined;
       if (char !== "\n") continue;
       this.held = "";
@@ -88,7 +97,14 @@ export class IndentationStream {
     if (this.indentation === undefined) return held;
     const { unit, tabSize } = this.indentation;
     if (unit === "\t" ? !held.startsWith(" ") : !held.includes("\t")) return held;
+    if (unit === "\t" && this.linePrefix === "" && !held.includes("\t")) return this.tabsFor(held.length, tabSize);
     const from = indentColumns(this.linePrefix, tabSize);
     return whiteSpace(from, indentColumns(this.linePrefix + held, tabSize), unit, tabSize);
+  }
+
+  /** A tab for each level, which need not be as wide for the model as a tab is in the editor. */
+  private tabsFor(spaces: number, tabSize: number): string {
+    if (this.isBelowUnindented && spaces > 1) this.ownLevel ??= spaces;
+    return whiteSpace(0, spaces, "\t", this.ownLevel ?? tabSize);
   }
 }

@@ -22,6 +22,7 @@ export class GpuBatch {
   /** By the number of places, what they may share. */
   private readonly rounds = new Map<number, RoundSizes<BatchRounds>>();
   private readonly making = new Map<number, Promise<void>>();
+  private readonly compiling = new Set<Promise<unknown>>();
   private entered = 0;
 
   constructor(
@@ -84,9 +85,14 @@ export class GpuBatch {
   private async create(width: number): Promise<RoundSizes<BatchRounds>> {
     const rungs = width === 1 ? this.rungs : undefined;
     const heard = (round: SharedRound) => this.rounds.get(width)!.settle(round);
-    const made = await Promise.allSettled(
+    const compiled = Promise.allSettled(
       this.shapesOf(width).map((shape) => BatchRounds.create(this.target, this.head, shape, rungs, heard)),
     );
+    this.compiling.add(compiled);
+    const made = await compiled;
+    this.compiling.delete(compiled);
+    // What other widths are compiled with would be measured, too.
+    await Promise.all(this.compiling);
     const sizes = made.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     const failed = made.find((one) => one.status === "rejected");
     try {

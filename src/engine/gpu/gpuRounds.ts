@@ -268,7 +268,9 @@ export class GpuRounds {
   read(round: number): Promise<(RoundOutcome | undefined)[]> {
     return this.target.exclusively(async () => {
       const outcomes = await this.ring.read(round);
-      this.lastTimes = (await this.timer?.read(round)) ?? this.lastTimes;
+      const times = await this.timer?.read(round);
+      // A round behind the end of its texts computes nothing: what it took says nothing of others.
+      if (times !== undefined && outcomes.some((outcome) => outcome !== undefined)) this.lastTimes = times;
       return outcomes;
     });
   }

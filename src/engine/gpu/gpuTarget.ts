@@ -164,25 +164,38 @@ export class GpuTarget implements Target {
    * Runs `work` once no other forward uses the scratch buffers. Rejects with DeviceLostError whatever it was that went wrong:
    * results that follow an error of the device cannot be relied on.
    */
-  exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.turn.then(() => this.guarded(work));
+  exclusively<Result>(work: () => Promise<Result>, patienceMs = this.options.patienceMs): Promise<Result> {
+    const result = this.turn.then(() => this.within(patienceMs, () => this.inScopes(work)));
     this.turn = result.catch(() => undefined);
     return result;
   }
 
-  private guarded<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.beside(async () => {
-      const closeScopes = openErrorScopes(this.gpu.device);
-      const result = await work();
-      const error = await closeScopes();
-      if (error) throw new Error(firstLine(error));
-      return result;
-    });
+  /** Runs `work`, which submits nothing, while forwards go on: it may compile. Rejects with DeviceLostError whatever went wrong. */
+  beside<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.within(this.compilingMs, work);
   }
 
-  /** Runs `work`, which submits nothing, while forwards go on: it may compile. Rejects with DeviceLostError whatever went wrong. */
-  async beside<Result>(work: () => Promise<Result>): Promise<Result> {
+  /** A driver that knows nothing of our kernels yet takes far longer to compile them than to run any. */
+  private get compilingMs(): number | undefined {
     const { patienceMs } = this.options;
+    return patienceMs === undefined ? undefined : 10 * patienceMs;
+  }
+
+  private async inScopes<Result>(work: () => Promise<Result>): Promise<Result> {
+    const closeScopes = openErrorScopes(this.gpu.device);
+    let closing: ReturnType<typeof closeScopes> | undefined;
+    try {
+      const result = await work();
+      closing = closeScopes();
+      const error = await closing;
+      if (error) throw new Error(firstLine(error));
+      return result;
+    } finally {
+      if (closing === undefined) void closeScopes().catch(() => undefined);
+    }
+  }
+
+  private async within<Result>(patienceMs: number | undefined, work: () => Promise<Result>): Promise<Result> {
     let impatience: NodeJS.Timeout | undefined;
     try {
       const working = work();
@@ -209,12 +222,12 @@ export class GpuTarget implements Target {
     const plan = { rows, paths, features, featureFormat: "values", picked: false, mode: "logits" } as const;
     compiler.onCompiled = progress;
     try {
-      await this.exclusively(() =>
+      const compiled = () =>
         Promise.all([
           this.draw.plan(1),
           ...tiles.map((count) => this.plan({ ...plan, count, outputs: count, longest: count })),
-        ]),
-      );
+        ]);
+      await this.exclusively(compiled, this.compilingMs);
     } finally {
       compiler.onCompiled = undefined;
     }

@@ -55,6 +55,7 @@ export function roundChecks(compiler: KernelCompiler): Check[] {
     check("chooseTokens", jakiro, chosenTokens),
     check("accept", jakiro, acceptedPaths),
     check("moveAccepted", jakiro, movedKeys),
+    check("stillGoing", jakiro, endOfTexts),
   ];
 }
 
@@ -281,6 +282,21 @@ async function movedKeys(round: RoundTrial): Promise<Fault[]> {
   return sameBits(moved, moveAccepted(words, cache, moves))
     ? []
     : [{ fault: "values", message: "keys and values are not where they belong" }];
+}
+
+/** Whether products of the next round would run, while a text goes on and once all have ended. */
+async function endOfTexts(round: RoundTrial): Promise<Fault[]> {
+  const { buffers, trial, dispatches } = round;
+  const faults: Fault[] = [];
+  for (const ending of [0, samplers.length]) {
+    verifiedTrees(round);
+    for (const s of sequencesOf(round).slice(0, ending)) startOf(round, s, { tokenLimit: 1 });
+    trial.write(buffers.going, Uint32Array.of(ending === 0 ? 0 : 1));
+    round.run(dispatches.verify, ...dispatches.accept);
+    const [going] = await trial.read(buffers.going);
+    faults.push(...unlike(going, Number(ending === 0), "the word that products read"));
+  }
+  return faults;
 }
 
 function sequencesOf({ plan }: RoundTrial): number[] {

@@ -62,6 +62,20 @@ const cases: readonly Case[] = [
     text: "\n\ta();\n}",
   },
   {
+    name: "a level is a tab, however many spaces the model gives it",
+    document: "function f() {¦",
+    editor: tabs,
+    generated: "\n  if (a) {\n\n    b();\n  }\n}",
+    text: "\n\tif (a) {\n\n\t\tb();\n\t}\n}",
+  },
+  {
+    name: "where a tab is narrower than the model's level, too",
+    document: "function f() {¦",
+    editor: { insertSpaces: false, tabSize: 2 },
+    generated: "\n    a();\n        b();\n}",
+    text: "\n\ta();\n\t\tb();\n}",
+  },
+  {
     name: "the white space left of the cursor tells as well",
     document: "function f() {\n\t¦\n}\n",
     generated: "a();\n    b();",

@@ -155,6 +155,12 @@ describe("engine client", () => {
     assert.deepEqual(endOf(1, null), { how: "with exit code 1", byOthers: false });
     assert.deepEqual(endOf(null, "SIGSEGV"), { how: "by SIGSEGV", byOthers: false });
     assert.deepEqual(endOf(null, "SIGKILL"), { how: "by SIGKILL", byOthers: true });
+    assert.deepEqual(endOf(0xc0000005, null), { how: "with exit code 0xC0000005", byOthers: false });
+    for (const [code, signal] of [
+      [null, "SIGILL"],
+      [0xc000001d, null],
+    ] as const)
+      assert.match(endOf(code, signal).how, /instruction that this processor does not have/);
     for (const code of [0xc0000022, 0xc0000022 | 0])
       assert.deepEqual(endOf(code, null), { how: "with exit code 0xC0000022", byOthers: true });
   });

@@ -56,6 +56,17 @@ describe("what the engine says of failures in the editor", () => {
     }
   });
 
+  it("leads to what helps against a full disk, a folder that cannot be written and a processor that is too old", () => {
+    const failed = { kind: "failed", name: "m", message: "" } as const;
+    const cases = [
+      ["The disk is full while packing the model into /cache; free some space and try again.", "jakiro.manageModels"],
+      ["/cache cannot be written (EACCES); check its permissions and restart the engine.", "jakiro.restartEngine"],
+      ["It ended at an instruction that this processor does not have.", "jakiro.copyDiagnostics"],
+      ["The file is damaged; fetch it again.", "jakiro.selectModel"],
+    ] as const;
+    for (const [message, command] of cases) assert.equal(engineRemedy(failed, message, english).command, command);
+  });
+
   it("takes no file's name for a setting", () => {
     const failed = { kind: "failed", name: "m", message: "" } as const;
     for (const path of ["/e/jakiro.jakiro-0.1.0/m.gguf", "/m/my jakiro.device.gguf", "jakiro.headless"]) {
