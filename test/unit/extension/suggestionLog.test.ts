@@ -29,7 +29,7 @@ describe("SuggestionLog", () => {
     log.stopped({ stage: "engine", detail: "The disk is full." });
     assert.equal(log.explain(english).sentence, "The disk is full.");
     const failed = { kind: "failed", name: "m", message: "The disk is full." } as const;
-    assert.equal(log.explain(english, { engine: failed }).remedy?.command, "jakiro.selectModel");
+    assert.equal(log.explain(english, { engine: failed }).remedy?.command, "jakiro.manageModels");
     log.stopped({ stage: "engine", detail: "No GPU. Set jakiro.device to auto or cpu." });
     assert.deepEqual(log.explain(english).remedy?.arguments, ["jakiro.device"]);
   });
