@@ -6,7 +6,7 @@ import { IgnoreRules } from "./ignoreRules.ts";
 import { machineFiles } from "./searchPath.ts";
 import { SnippetChoice, type SnippetPlace } from "./snippetChoice.ts";
 import { type Chunk, SnippetRing, takeChunk } from "./snippetRing.ts";
-import { pathInWorkspace, textSourceOf } from "./textDocument.ts";
+import { folderPaths, pathInWorkspace, textSourceOf } from "./textDocument.ts";
 
 /** What gathering needs to know of the completions. */
 export interface GatheringHost {
@@ -157,10 +157,6 @@ export class ContextGathering implements vscode.Disposable {
     if (this.host.isIdleFor(switchedMs)) void this.choice.refresh(place);
     else this.refreshAfter(idleMs);
   }
-}
-
-function folderPaths(): string[] {
-  return (vscode.workspace.workspaceFolders ?? []).map(({ uri }) => uri.fsPath);
 }
 
 function isOf(uri: vscode.Uri): (chunk: Chunk) => boolean {

@@ -14,6 +14,7 @@ import { freeMemory, MemoryNeed, memoryNeed } from "./memoryNeed.ts";
 import { meteredEngine } from "./meteredEngine.ts";
 import { activeProvider, noticeProvider, type OtherProvider } from "./otherProviders.ts";
 import { Pause } from "./pause.ts";
+import { folderPaths } from "./textDocument.ts";
 import { type TraceSink, tracedEngine } from "./requestTrace.ts";
 import { type ModelSelection, selectModel } from "./selectModel.ts";
 import { offerSetUp } from "./setUp.ts";
@@ -54,7 +55,7 @@ export class Ctx implements vscode.Disposable {
       storageFolder,
       runtime: () => ({
         setting: this.choices.node,
-        workspaceFolders: (workspace.workspaceFolders ?? []).map(({ uri }) => uri.fsPath),
+        workspaceFolders: folderPaths(),
         trusted: workspace.isTrusted,
       }),
       log: this.journal,

@@ -14,3 +14,8 @@ export function textSourceOf(document: vscode.TextDocument): TextSource {
 export function pathInWorkspace(uri: vscode.Uri): string | undefined {
   return vscode.workspace.getWorkspaceFolder(uri) === undefined ? undefined : vscode.workspace.asRelativePath(uri);
 }
+
+/** Paths of the workspace's folders. */
+export function folderPaths(): string[] {
+  return (vscode.workspace.workspaceFolders ?? []).map(({ uri }) => uri.fsPath);
+}

@@ -89,6 +89,22 @@ export function watchRequests({ engine }: Ctx): Watch {
   };
 }
 
+/** To be called in a suite: the extension, and what each of its tests asks the engine for. Editors are closed between tests. */
+export function watchedSuite(): { readonly ctx: Ctx; readonly watch: Watch } {
+  const suite = {} as { ctx: Ctx; watch: Watch };
+  before(async () => {
+    suite.ctx = await ready();
+  });
+  beforeEach(() => {
+    suite.watch = watchRequests(suite.ctx);
+  });
+  afterEach(async () => {
+    suite.watch.stop();
+    await closeAll();
+  });
+  return suite;
+}
+
 /** Types as a person does: through the editor's own handling of a key. */
 export async function type(text: string): Promise<void> {
   for (const character of text) await vscode.commands.executeCommand("type", { text: character });

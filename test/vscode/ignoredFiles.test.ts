@@ -3,32 +3,10 @@ import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as vscode from "vscode";
 import { mayBeContext } from "../../src/extension/contextFiles.ts";
-import type { Ctx } from "../../src/extension/ctx.ts";
-import {
-  closeAll,
-  newFunction,
-  open,
-  openFile,
-  ready,
-  suggest,
-  until,
-  type Watch,
-  watchRequests,
-} from "./extension.ts";
+import { newFunction, open, openFile, suggest, until, watchedSuite } from "./extension.ts";
 
 describe("files that are ignored", () => {
-  let ctx: Ctx;
-  let watch: Watch;
-  before(async () => {
-    ctx = await ready();
-  });
-  beforeEach(() => {
-    watch = watchRequests(ctx);
-  });
-  afterEach(async () => {
-    watch.stop();
-    await closeAll();
-  });
+  const suite = watchedSuite();
 
   const folder = (name: string) => vscode.workspace.workspaceFolders!.find((root) => root.name === name)!.uri;
   const place = (...path: string[]) => join(folder("second").fsPath, ...path);
@@ -36,8 +14,8 @@ describe("files that are ignored", () => {
   /** Files of which pieces go along with a request from somewhere else. */
   async function context(): Promise<string[]> {
     await open(`const price = known_price(article) ?? default_price;\n${newFunction()}¦`);
-    await suggest(ctx);
-    return watch.requests.at(-1)!.snippets.map(({ path }) => path);
+    await suggest(suite.ctx);
+    return suite.watch.requests.at(-1)!.snippets.map(({ path }) => path);
   }
 
   it("are no context where the rule stands above the opened folder", async () => {

@@ -1,38 +1,15 @@
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
-import type { Ctx } from "../../src/extension/ctx.ts";
-import {
-  accept,
-  closeAll,
-  newFunction,
-  open,
-  openFile,
-  ready,
-  suggest,
-  until,
-  type Watch,
-  watchRequests,
-} from "./extension.ts";
+import { accept, newFunction, open, openFile, suggest, until, watchedSuite } from "./extension.ts";
 
 describe("a workspace of two folders", () => {
-  let ctx: Ctx;
-  let watch: Watch;
-  before(async () => {
-    ctx = await ready();
-  });
-  beforeEach(() => {
-    watch = watchRequests(ctx);
-  });
-  afterEach(async () => {
-    watch.stop();
-    await closeAll();
-  });
+  const suite = watchedSuite();
 
   it("has suggestions in the second folder's files, which are named by folder and path", async () => {
     const editor = await openFile("second", "prices.py");
     const before = editor.document.getText();
-    await suggest(ctx);
-    assert.equal(watch.requests.at(-1)!.path, "second/prices.py");
+    await suggest(suite.ctx);
+    assert.equal(suite.watch.requests.at(-1)!.path, "second/prices.py");
     await accept();
     await until("a suggestion is inserted", () => editor.document.getText() !== before);
   });
@@ -42,8 +19,8 @@ describe("a workspace of two folders", () => {
     const pathsSent = async () => {
       const similar = `const price = known_prices.get(article) ?? default_price;\n${newFunction()}¦`;
       await open(similar);
-      await suggest(ctx);
-      return watch.requests.at(-1)!.snippets.map(({ path }) => path);
+      await suggest(suite.ctx);
+      return suite.watch.requests.at(-1)!.snippets.map(({ path }) => path);
     };
     await until("the file is read", async () => (await pathsSent()).includes("second/prices.py"));
     const paths = await pathsSent();
@@ -54,7 +31,7 @@ describe("a workspace of two folders", () => {
     for (const path of ["built/prices.py", "generated/prices.py"]) {
       const editor = await openFile("second", path);
       const before = editor.document.getText();
-      await suggest(ctx);
+      await suggest(suite.ctx);
       await accept();
       await until("a suggestion is inserted", () => editor.document.getText() !== before);
     }
@@ -67,8 +44,8 @@ describe("a workspace of two folders", () => {
     try {
       await openFile("first", "first.ts");
       await openFile("second", "prices.py");
-      await suggest(ctx);
-      assert.deepEqual(watch.requests.at(-1)!.snippets, []);
+      await suggest(suite.ctx);
+      assert.deepEqual(suite.watch.requests.at(-1)!.snippets, []);
     } finally {
       await settings.update("contextFromOtherFiles", undefined, vscode.ConfigurationTarget.WorkspaceFolder);
     }

@@ -23,7 +23,7 @@ def packed(cache: Path, weights: str) -> Path:
     """The folder into which the engine packs the tiny model when it completes a line."""
     engine = ROOT / "dist" / "cli.js"
     if not engine.exists():
-        pytest.skip("the engine is not built: npm run build")
+        pytest.fail("the engine is not built: npm run build")
     source = cache / "source.py"
     source.write_text("total = 1\n")
     position = ["--line", "1", "--character", "0", "--max-tokens", "1", "--method", "plain", "--device", "cpu"]

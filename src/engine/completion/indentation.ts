@@ -72,12 +72,10 @@ export class IndentationStream {
         this.held += char;
         continue;
       }
-      if (this.held !== undefined && char !== "\n" && char !== "\r") {
-        const isUnindented = this.held === "" && this.linePrefix === "";
-        given += this.end();
-        this.isBelowUnindented = isUnindented;
-      } else given += this.end();
-      given += char;
+      const { held } = this;
+      given += this.end() + char;
+      if (held !== undefined && char !== "\n" && char !== "\r")
+        this.isBelowUnindented = held === "" && this.linePrefix === "";
       this.held = undefined;
       if (char !== "\n") continue;
       this.held = "";
