@@ -1,5 +1,6 @@
 /** What the benchmarks use of the engine and the command line; engine.mjs bundles it. */
 
+export { default as calibrationText } from "../models/calibration.txt";
 export { rotated } from "../src/cli/bench.ts";
 export { median } from "../src/cli/benchReport.ts";
 export { firstLineOf, infillingAccuracy, readProblems } from "../src/cli/evaluate.ts";
@@ -8,10 +9,11 @@ export { promptOf, readSuite, spread } from "../src/cli/suite.ts";
 export { formatMarkdownTable } from "../src/cli/table.ts";
 export { completeDocument } from "../src/engine/complete.ts";
 export { isQuantized } from "../src/engine/cpu/packMatrix.ts";
+export { packTarget } from "../src/engine/cpu/packTarget.ts";
 export { prefillRows } from "../src/engine/decoding/decoder.ts";
 export { greedy } from "../src/engine/decoding/sampling.ts";
 export { tau, tokensPerSecond } from "../src/engine/decoding/statistics.ts";
-export { Engine } from "../src/engine/engine.ts";
+export { Engine, packedDirectory } from "../src/engine/engine.ts";
 export { listAdapters } from "../src/engine/gpu/adapterList.ts";
 export { chooseAdapter } from "../src/engine/gpu/adapters.ts";
 export { openDevice } from "../src/engine/gpu/device.ts";
@@ -26,5 +28,5 @@ export { Trial } from "../src/engine/gpu/trial.ts";
 export { describeMachine } from "../src/engine/machine.ts";
 export { defaultModelName } from "../src/engine/model/catalogue.ts";
 export { locateModel } from "../src/engine/model/installed.ts";
-export { openCheckpoint } from "../src/engine/model/open.ts";
+export { loadTokenizer, openCheckpoint } from "../src/engine/model/open.ts";
 export { writeRandomHead } from "../test/engine/randomHead.ts";

@@ -1,10 +1,14 @@
 // What a person waits for: loading, the first token after one typed character, cancellation; and the memory it takes.
+// Loads run in processes of their own, so that nothing is warm but the file cache, and so that the peaks are theirs.
 //   node bench/latency.mjs [--suite FILE] [--limit 20] [--order-limit 0] [--data DIR] [--model NAME|FILE] [--json FILE]
-import { basename } from "node:path";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { product } from "./engine.mjs";
-import { commonOptions, count, progress, suitePath } from "./options.mjs";
+import { commonOptions, count, progress, root, suitePath } from "./options.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -17,6 +21,7 @@ const { values: options } = parseArgs({
 
 const suffixBudgets = [0, 32];
 const completionTokens = 64;
+const laterLoads = 5;
 /** Moments after its start, in ms, at which a request is cancelled: within the prefill, and while tokens are decoded. */
 const cancelAfterMs = [20, 60, 140, 400, 700];
 
@@ -24,19 +29,47 @@ const suite = suitePath(options, options.suite);
 const problems = await product.readProblems(suite);
 const records = product.spread(problems, count("limit", options.limit));
 const { path } = await product.locateModel(options.model);
-// The first load packs the model where no program has done so yet; what is reported is the load of every later start.
-await (await product.Engine.load({ path })).release();
+const loads = measureLoads();
 const engine = await product.Engine.load({ path });
 const session = await engine.session("auto");
-const loaded = { loadMs: engine.loadMs, residentBytes: process.memoryUsage().rss };
 
 const typed = [];
 for (const suffixTokens of suffixBudgets) typed.push(await typedCharacter(suffixTokens));
 const cancellation = await cancel();
 const orders = options["order-limit"] === "0" ? undefined : await compareOrders();
-const peakResidentBytes = process.resourceUsage().maxRSS * 1024;
+const decodingBytes = {
+  residentBytes: process.memoryUsage().rss,
+  peakResidentBytes: process.resourceUsage().maxRSS * 1024,
+};
 await report();
 process.exit(0);
+
+/**
+ * The loads of a user: the first one of a model that ships its smoothing, all later ones, and the first one of a model
+ * whose smoothing is found by calibration. The later one is the median of several.
+ */
+function measureLoads() {
+  const cache = mkdtempSync(join(tmpdir(), "jakiro-bench-"));
+  try {
+    const first = loadIn(cache, "load");
+    const later = Array.from({ length: laterLoads }, () => loadIn(cache, "load"));
+    later.sort((one, other) => one.ms - other.ms);
+    const second = later[Math.floor(later.length / 2)];
+    return { first, second, calibration: loadIn(cache, "calibrate") };
+  } finally {
+    rmSync(cache, { recursive: true });
+  }
+}
+
+function loadIn(cache, way) {
+  progress(`Loading (${way})`, 0, 1);
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, "bench", "loadProcess.mjs"), way, path], {
+    env: { ...process.env, JAKIRO_CACHE_DIR: cache },
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`loading (${way}) failed:\n${stderr}`);
+  return JSON.parse(stdout);
+}
 
 /** A completion at each record's hole, then the same after the hole's first character was typed. */
 async function typedCharacter(suffixTokens) {
@@ -89,6 +122,7 @@ async function cancel() {
     const { finishReason } = await session.decode({ ...request, signal: controller.signal });
     if (finishReason === "cancelled") waits.push(performance.now() - aborted);
   }
+  if (waits.length === 0) throw new Error("every request ended before it was cancelled, so that nothing was measured.");
   session.reset();
   const { statistics } = await session.decode({ ...request, maxTokens: 1 });
   const chunks = Math.ceil(prompt.length / product.prefillRows);
@@ -115,9 +149,18 @@ async function compareOrders() {
 async function report() {
   const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
   const ms = (value) => `${value.toFixed(0)} ms`;
+  const { first, second, calibration } = loads;
   console.log(
-    `load of a packed model ${ms(loaded.loadMs)}; resident after it ${megabytes(loaded.residentBytes)}, ` +
-      `at most ${megabytes(peakResidentBytes)}`,
+    `load of a packed model, head included, ${ms(second.ms)} (the model alone ${ms(second.modelMs)}); ` +
+      `resident after it ${megabytes(second.residentBytes)}, at most ${megabytes(second.peakResidentBytes)}`,
+  );
+  console.log(`first load, which packs: ${ms(first.ms)}, at most ${megabytes(first.peakResidentBytes)}`);
+  console.log(
+    `packing with calibration, as for a model that ships no smoothing: ${ms(calibration.ms)}, ` +
+      `at most ${megabytes(calibration.peakResidentBytes)}`,
+  );
+  console.log(
+    `after all that follows: ${megabytes(decodingBytes.residentBytes)}, at most ${megabytes(decodingBytes.peakResidentBytes)}`,
   );
   for (const { suffixTokens, prefilledBesidesSuffix, firstTokenMs } of typed) {
     console.log(
@@ -146,7 +189,8 @@ async function report() {
     model: { name: engine.modelName, sha256: await engine.checkpoint.contentHash() },
     machine,
     date: new Date().toISOString(),
-    load: { ...loaded, peakResidentBytes },
+    loads,
+    decoding: decodingBytes,
     typedCharacter: typed,
     cancellation,
     ...(orders === undefined ? {} : { orders }),
