@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { closest, editDistance } from "../../src/engine/closest.ts";
+import { decodeSmoothing } from "../../src/engine/cpu/smoothingFile.ts";
 import { JakiroError } from "../../src/engine/errors.ts";
 import {
   type CatalogueModel,
@@ -78,6 +79,19 @@ describe("catalogue", () => {
       await mkdir(join(folder, model.heads, "jakiro-star"));
       assert.deepEqual(shippedHeads(model, folder), ["jakiro", "eagle"]);
     }));
+});
+
+describe("shipped smoothing", () => {
+  for (const { name, heads } of catalogue) {
+    it(`is there for ${name}, every divisor a positive number`, () => {
+      const { layers, lmHead } = decodeSmoothing(join(packageRoot(), heads, "smoothing.safetensors"));
+      assert.ok(layers.length > 0);
+      for (const { qkv, gateUp } of layers)
+        assert.deepEqual([qkv.length, gateUp.length], [lmHead.length, lmHead.length]);
+      const divisors = layers.flatMap(({ qkv, o, gateUp, down }) => [qkv, o, gateUp, down]).concat(lmHead);
+      for (const vector of divisors) assert.ok(vector.every((divisor) => divisor > 0 && Number.isFinite(divisor)));
+    });
+  }
 });
 
 describe("shipped heads", () => {
