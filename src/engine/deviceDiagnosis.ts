@@ -26,7 +26,7 @@ export interface DeviceWish {
 
 /** What was loaded, as far as devices concern it. */
 type Placed = Pick<Engine, "device" | "adapter" | "deviceReason" | "deviceComparison"> &
-  Partial<Pick<Engine, "lanes" | "tile">>;
+  Partial<Pick<Engine, "lanes" | "tile" | "replacement">>;
 
 /** Tells which device was chosen and why; where the processor was, no driver is touched. */
 export async function diagnoseDevices(
@@ -54,7 +54,8 @@ export async function diagnoseDevices(
       placed.tile === undefined
         ? ""
         : `, always ${placed.tile} tokens together because its driver adds up otherwise for others`;
-    const reasons = [`${placed.adapter} can be used, ${subgroups}${tiles}.`, placed.deviceComparison];
+    const used = `${placed.adapter} can be used, ${subgroups}${tiles}.`;
+    const reasons = [used, placed.replacement, placed.deviceComparison];
     return { device: "gpu", deviceReason: reasons.filter((reason) => reason !== undefined).join(" "), adapters };
   }
   if (placed === undefined && chosen !== undefined) {

@@ -159,6 +159,11 @@ export class Engine {
     return this.placement.current.tile;
   }
 
+  /** Why something is float32 on the GPU that was to be float16, in one sentence; undefined where nothing is. */
+  get replacement(): string | undefined {
+    return this.placement.current.replacement;
+  }
+
   /** Why it runs on the processor though a GPU would do as well, in one sentence. */
   get deviceReason(): string | undefined {
     return this.placement.reason;

@@ -8,12 +8,13 @@ import { type Adapter, chooseAdapter } from "./gpu/adapters.ts";
 import { type GpuDevice, openDevice } from "./gpu/device.ts";
 import { GpuDecoding } from "./gpu/gpuDecoding.ts";
 import { GpuTarget } from "./gpu/gpuTarget.ts";
+import { type KernelSubject, rightVariant } from "./gpu/kernelVariants.ts";
 import { checkMemory, type MemoryPlan, planMemory, type Room } from "./gpu/memoryPlan.ts";
 import { type Profiler, profileForward } from "./gpu/profile.ts";
-import type { SelfTestFailure, SelfTestSubject, SelfTestVerdict } from "./gpu/selfTest.ts";
+import type { SelfTestSubject, SelfTestVerdict } from "./gpu/selfTest.ts";
 import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
 import { checkTargetShape } from "./gpu/shapeLimits.ts";
-import { type CacheFormat, commonTile } from "./gpu/targetKernels.ts";
+import type { CacheFormat } from "./gpu/targetKernels.ts";
 import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
 import { gpuSizes, measureKeys, measureVerification, withKeyCost } from "./measure.ts";
 import { packageVersion } from "./model/catalogue.ts";
@@ -97,7 +98,7 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
 }
 
 async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<PlacedModel> {
-  const { checkpoint, format, cacheFormat, room, gpuAccess = systemAccess, progress, signal } = sources;
+  const { checkpoint, format, cacheFormat, room, gpuAccess = systemAccess, progress, onNote, signal } = sources;
   const adapter = chooseAdapter(await gpuAccess.find(searchAnew), sources.adapter);
   const opened = await gpuAccess.open(adapter);
   const { device, name, software } = opened;
@@ -105,13 +106,16 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
   try {
     // Before the self-test, which would find kernels that cannot be compiled, and before the model is packed.
     checkTargetShape(checkpoint.config, format, opened);
-    const subject = { config: checkpoint.config, format, cacheFormat };
-    const plan = await planChecked(opened, subject, room);
-    const gpu = await withRightKernels(opened, (tried) => gpuAccess.test(tried, subject));
+    const wanted = { config: checkpoint.config, format, cacheFormat };
+    const planned = await planChecked(opened, wanted, room);
+    const { gpu, subject, replacement } = await rightVariant(opened, wanted, gpuAccess.test);
+    if (replacement !== undefined) onNote?.(replacement);
+    const plan = replacement === undefined ? planned : await planChecked(opened, subject, room);
     target = await GpuTarget.load(gpu, checkpoint, await sources.packed(), {
       capacity: plan.capacity,
       sequences: plan.sequences + plan.forks,
-      cacheFormat,
+      cacheFormat: subject.cacheFormat,
+      widened: subject.format !== format,
       progress: (done, total) => {
         signal?.throwIfAborted();
         progress?.({ stage: "Loading the model onto the GPU", done, total, unit: "items" });
@@ -141,6 +145,7 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
       adapter: name,
       lanes,
       ...(tile === undefined ? {} : { tile }),
+      ...(replacement === undefined ? {} : { replacement }),
       target,
       heads: headsOf(sources),
       decoding,
@@ -156,10 +161,8 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
 }
 
 /** A model and what it is kept in. */
-interface LoadedSubject {
+interface LoadedSubject extends KernelSubject {
   readonly config: ModelConfig;
-  readonly format: WeightFormat;
-  readonly cacheFormat: CacheFormat;
 }
 
 /** Throws JakiroError("model") where the memory is too small even without room for forks. */
@@ -174,34 +177,6 @@ async function planChecked(gpu: GpuDevice, subject: LoadedSubject, room: Room): 
     if (plan.forks === 0) throw error;
     return await planChecked(gpu, subject, { ...room, forks: 0 });
   }
-}
-
-/**
- * The device as it was opened; without subgroups where the kernels that use them fail; with one size of tiles where sizes disagree.
- * Throws JakiroError("model") that names the kernels which fail even so.
- */
-async function withRightKernels(
-  gpu: GpuDevice,
-  test: (gpu: GpuDevice) => Promise<SelfTestVerdict>,
-): Promise<GpuDevice> {
-  const verdict = await test(gpu);
-  if (!verdict.ok && gpu.lanes > 0) return await withRightKernels({ ...gpu, lanes: 0 }, test);
-  if (!verdict.ok && gpu.tile === undefined && verdict.failures.every(dependsOnTile)) {
-    return await withRightKernels({ ...gpu, tile: commonTile }, test);
-  }
-  refuseFaulty(gpu.name, verdict);
-  return gpu;
-}
-
-function dependsOnTile({ fault, tile }: SelfTestFailure): boolean {
-  return fault === "rows" && tile !== undefined;
-}
-
-/** Throws JakiroError("model") that names the kernels which fail. */
-function refuseFaulty(name: string, { ok, failures }: SelfTestVerdict): void {
-  if (ok) return;
-  const kernels = [...new Set(failures.map(({ kernel }) => kernel))].join(", ");
-  throw new JakiroError("model", `The GPU ${name} computes wrongly with its present driver (${kernels}).`);
 }
 
 /** Throws JakiroError("model") where speculation on this device would change the text. */

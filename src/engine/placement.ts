@@ -17,6 +17,8 @@ export interface PlacedModel {
   readonly lanes?: number;
   /** Rows of every tile of the GPU's products, where sizes disagree; absent where they agree. */
   readonly tile?: number;
+  /** Why something is float32 on the GPU that was to be float16, in one sentence; absent where nothing is. */
+  readonly replacement?: string;
   readonly target: Target;
   readonly heads: Heads;
   /** Decoding by rounds on the device itself; absent where the host drives every forward. */

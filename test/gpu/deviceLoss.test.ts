@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { WeightFormat } from "../../src/engine/cpu/packMatrix.ts";
 import type { DecodeRequest } from "../../src/engine/decoding/decoder.ts";
 import { DeviceLostError } from "../../src/engine/decoding/target.ts";
 import { Engine, type EngineOptions } from "../../src/engine/engine.ts";
@@ -9,6 +10,7 @@ import { JakiroError } from "../../src/engine/errors.ts";
 import type { Adapter } from "../../src/engine/gpu/adapters.ts";
 import type { GpuDevice } from "../../src/engine/gpu/device.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
+import type { SelfTestSubject } from "../../src/engine/gpu/selfTest.ts";
 import { commonTile } from "../../src/engine/gpu/targetKernels.ts";
 import { openCheckpoint } from "../../src/engine/model/open.ts";
 import type { Progress } from "../../src/engine/progress.ts";
@@ -84,8 +86,8 @@ describe("an engine whose GPU is lost", function () {
   }
 
   /** What the processor writes. */
-  async function expected(asked: DecodeRequest): Promise<readonly number[]> {
-    const reference = await Engine.load({ path, format: "float32", threads: 1 });
+  async function expected(asked: DecodeRequest, format: WeightFormat = "float32"): Promise<readonly number[]> {
+    const reference = await Engine.load({ path, format, threads: 1 });
     try {
       return (await (await reference.session("plain")).decode(asked)).tokens;
     } finally {
@@ -302,6 +304,35 @@ describe("an engine whose GPU is lost", function () {
     const test = async ({ lanes }: { lanes: number }) => (lanes > 0 ? { ok: false, failures } : passed);
     await load({ gpuAccess: { find: async () => [adapter], open, test } });
     assert.deepEqual([engine.device, engine.lanes], ["gpu", 0]);
+  });
+
+  it("keeps in float32 what was to be float16 where those kernels compute wrongly, and says so", async () => {
+    const failures = [{ kernel: "attention float16", fault: "values", message: "off by 1" }] as const;
+    const bytes = new Map<string, number>();
+    const open = async () => {
+      const opened = await openTestDevice();
+      const create = opened.device.createBuffer.bind(opened.device);
+      opened.device.createBuffer = (descriptor) => {
+        bytes.set(descriptor.label ?? "", descriptor.size);
+        return create(descriptor);
+      };
+      return { ...opened, name: adapter.name };
+    };
+    const test = async (_: GpuDevice, { format, cacheFormat }: SelfTestSubject) =>
+      format === "float16" || cacheFormat === "float16" ? { ok: false, failures } : passed;
+    await load({ format: "float16", kv: "float16", gpuAccess: { find: async () => [adapter], open, test } });
+    const replacement =
+      "Weights, keys and values are float32 on the GPU Test GPU: with its present driver kernels for float16 compute wrongly " +
+      "(attention float16).";
+    assert.deepEqual([engine.device, engine.replacement, notes], ["gpu", replacement, [replacement]]);
+    const { layers, hidden, kvHeads, headDim, vocabulary } = engine.checkpoint.config;
+    assert.equal(bytes.get("lm_head"), 4 * hidden * vocabulary);
+    const slots = bytes.get("kv cache")! / (layers * 2 * kvHeads * headDim * 4);
+    assert.ok(Number.isInteger(slots) && slots >= 3 * engine.capacity, `${slots} slots of float32`);
+    const asked = request(randomTokens(30, vocabulary, 4), { maxTokens: 12 });
+    const text = await expected(asked, "float16");
+    for (const method of ["plain", "jakiro"] as const)
+      assert.deepEqual((await (await engine.session(method)).decode(asked)).tokens, text, method);
   });
 
   it("takes tiles of one size where sizes disagree, for plain decoding as for verification", async () => {

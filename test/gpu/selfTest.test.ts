@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { GpuDevice } from "../../src/engine/gpu/device.ts";
 import { headCheck } from "../../src/engine/gpu/headCheck.ts";
 import { type Kernel, KernelCompiler, type KernelConstants } from "../../src/engine/gpu/kernels.ts";
+import { rightVariant } from "../../src/engine/gpu/kernelVariants.ts";
 import { type SelfTestSubject, selfTest } from "../../src/engine/gpu/selfTest.ts";
 import { rememberedSelfTest } from "../../src/engine/gpu/selfTestMemory.ts";
 import { commonTile } from "../../src/engine/gpu/targetKernels.ts";
@@ -89,6 +90,21 @@ describe("the GPU's self-test", function () {
     };
     const half: SelfTestSubject = { ...int8, cacheFormat: "float16" };
     assert.deepEqual(await wrongUnder(damage, half), ["attention", "linearQkv int8"]);
+  });
+
+  it("gives up float16 where its kernels alone are wrong, weights and keys alike", async () => {
+    const damage: Damage = {
+      "linear float16": ["fma(", "1.01 * fma("],
+      "attention float16": ["unpack2x16float(", "1.01 * unpack2x16float("],
+    };
+    const wanted = { config: smallConfig, format: "float16", cacheFormat: "float16" } as const;
+    const tried: string[] = [];
+    const { gpu: device, subject } = await rightVariant({ ...gpu, lanes: 0 }, wanted, (candidate, half) => {
+      tried.push(`${half.format} ${half.cacheFormat}`);
+      return selfTest(new DamagingCompiler(candidate.device, damage), half, candidate.tile);
+    });
+    assert.deepEqual(tried, ["float16 float16", "float16 float32", "float32 float16", "float32 float32"]);
+    assert.deepEqual([subject.format, subject.cacheFormat, device.tile], ["float32", "float32", undefined]);
   });
 
   it("names what depends on the largest logits of tiles", async () => {

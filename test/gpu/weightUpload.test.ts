@@ -38,29 +38,31 @@ describe("WeightUpload", function () {
     }
   });
 
-  for (const [format, inputs] of [
+  for (const [format, inputs, widened = false] of [
     ["float32", 52],
     ["float16", 54],
+    ["float16", 54, true],
     ["int8", 72],
     ["int4", 256],
     // No whole block of 128: these weights keep 8 bits.
     ["int4", 96],
-  ] as const satisfies readonly (readonly [WeightFormat, number])[]) {
-    it(`brings ${format} weights of ${inputs} inputs to the device, in chunks and with their bias`, async () => {
+  ] as const satisfies readonly (readonly [WeightFormat, number, boolean?])[]) {
+    const how = widened ? " as float32" : "";
+    it(`brings ${format} weights of ${inputs} inputs to the device${how}, in chunks and with their bias`, async () => {
       const outputs = 70;
       const values = normal(outputs * inputs, inputs, 1 / Math.sqrt(inputs));
       const biases = normal(outputs, 3);
-      const path = join(folder, `${format}-${inputs}.bin`);
+      const path = join(folder, `${format}-${inputs}${how}.bin`);
       const { matrix, bias } = await FileSink.into(path, (sink) => ({
         matrix: packMatrix(sink, "m", format, [{ outputs, inputs, values: values.slice() }]),
         bias: packVector(sink, "b", biases),
       }));
       const { device } = await openTestDevice();
       const files = new PackFiles(folder);
-      const upload = new WeightUpload(device, files, 3000);
+      const upload = new WeightUpload(device, files, { chunkBytes: 3000, widened });
       const uploaded = await upload.matrix(matrix, isQuantized(format) ? 16 : 4, bias);
       files.close();
-      assert.equal(uploaded.format, matrix.format);
+      assert.equal(uploaded.format, widened ? "float32" : matrix.format);
 
       const { input, shape } = randomOperands({ ...uploaded, outputs: 1 }, 1, 5);
       const x = inputRow(shape.format, shape.inputs, input, 0).values;

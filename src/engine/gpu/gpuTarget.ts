@@ -26,6 +26,8 @@ export interface GpuTargetOptions {
   readonly sequences: number;
   /** How keys and values are kept; float32 where absent, which alone is what the model's own arithmetic says. */
   readonly cacheFormat?: CacheFormat;
+  /** Whether weights that are packed as float16 become float32 on their way to the device: the same numbers for other kernels. */
+  readonly widened?: boolean;
   readonly progress?: (done: number, total: number) => void;
   /** Milliseconds after which a forward that gives no answer never will; unlimited where absent. */
   readonly patienceMs?: number;
@@ -81,11 +83,11 @@ export class GpuTarget implements Target {
     const slots = regionSlots * options.sequences;
     const blocks = Math.ceil(regionSlots / attentionBlock);
     const { heads, kvHeads, headDim } = config;
-    const { cacheFormat = "float32" } = options;
+    const { cacheFormat = "float32", widened = false } = options;
     const shape = { heads, kvHeads, headDim, slots, blocks, cacheFormat };
     const kernels = new ForwardKernels(new KernelCompiler(device, gpu.lanes), shape, quantize, gpu.tile);
     const files = new PackFiles(packed.directory);
-    const upload = new WeightUpload(device, files);
+    const upload = new WeightUpload(device, files, { widened });
     device.pushErrorScope("out-of-memory");
     device.pushErrorScope("validation");
     try {

@@ -7,6 +7,7 @@ import type { WeightFormat } from "../cpu/packMatrix.ts";
 import type { MemorySink } from "../cpu/weightSink.ts";
 import { JakiroError } from "../errors.ts";
 import type { Checkpoint } from "../model/checkpoint.ts";
+import { halfToFloat } from "../model/float16.ts";
 
 /** A weight matrix on the device, in the layout of kernels/linear*.wgsl. */
 export interface GpuMatrix {
@@ -38,15 +39,27 @@ export interface WeightSource {
   read(data: ExternalData, offset: number, length: number): Uint8Array<ArrayBuffer>;
 }
 
+export interface WeightUploadOptions {
+  /** Bytes of a pack that are read at a time. */
+  readonly chunkBytes?: number;
+  /** Whether float16 weights become float32 on the device, for kernels that read nothing else: the same numbers. */
+  readonly widened?: boolean;
+}
+
 /** Brings packed weights to a device; the buffers belong to the caller of `release`. */
 export class WeightUpload {
   private readonly buffers: GPUBuffer[] = [];
+  private readonly chunkBytes: number;
+  private readonly widened: boolean;
 
   constructor(
     private readonly device: GPUDevice,
     private readonly source: WeightSource,
-    private readonly chunkBytes = defaultChunkBytes,
-  ) {}
+    { chunkBytes = defaultChunkBytes, widened = false }: WeightUploadOptions = {},
+  ) {
+    this.chunkBytes = chunkBytes;
+    this.widened = widened;
+  }
 
   /** Gives the device's memory back. */
   release(): void {
@@ -56,16 +69,17 @@ export class WeightUpload {
 
   /** A matrix, its inputs padded to a multiple of `alignment`; int4 matrices have whole blocks of 128 and need none. */
   async matrix(packed: PackedMatrix, alignment: number, bias?: PackedVector): Promise<GpuMatrix> {
-    const { outputs, format } = packed;
+    const { outputs } = packed;
     const inputs = Math.ceil(packed.inputs / alignment) * alignment;
     const weights = await this.weights(packed, inputs);
     const columns = new Float32Array(outputs * 2);
-    const scales = format === "int8" ? this.floats(packed.scales) : new Float32Array(outputs).fill(1);
+    const scales = packed.format === "int8" ? this.floats(packed.scales) : new Float32Array(outputs).fill(1);
     const biases = bias === undefined ? new Float32Array(outputs) : this.floats(bias.data);
     for (let column = 0; column < outputs; column++) {
       columns[2 * column] = scales[column]!;
       columns[2 * column + 1] = biases[column]!;
     }
+    const format = packed.format === "float16" && this.widened ? "float32" : packed.format;
     return { format, inputs, outputs, weights, columns: this.filled(`${packed.name}.columns`, columns) };
   }
 
@@ -127,8 +141,9 @@ export class WeightUpload {
         return buffer;
       }
       case "float16": {
-        const buffer = this.buffer(name, inputs * outputs * 2);
-        await this.writeInterleaved(packed, 2, buffer);
+        const buffer = this.buffer(name, inputs * outputs * (this.widened ? 4 : 2));
+        if (this.widened) await this.writeWidened(packed.weights, buffer);
+        else await this.writeInterleaved(packed, 2, buffer);
         return buffer;
       }
       case "int8": {
@@ -186,6 +201,18 @@ export class WeightUpload {
   private async writeRaw(data: ExternalData, buffer: GPUBuffer): Promise<void> {
     for (let first = 0; first < data.length; first += this.chunkBytes) {
       await this.write(buffer, first, this.source.read(data, first, Math.min(this.chunkBytes, data.length - first)));
+    }
+  }
+
+  /** Halves as the float32 that each of them stands for. */
+  private async writeWidened(data: ExternalData, buffer: GPUBuffer): Promise<void> {
+    for (let first = 0; first < data.length; first += this.chunkBytes) {
+      const bytes = this.source.read(data, first, Math.min(this.chunkBytes, data.length - first));
+      await this.write(
+        buffer,
+        2 * first,
+        Float32Array.from(new Uint16Array(bytes.buffer), (half) => halfToFloat[half]!),
+      );
     }
   }
 

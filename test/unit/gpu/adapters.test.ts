@@ -200,6 +200,12 @@ describe("diagnoseDevices", () => {
     assert.equal(compared.deviceReason, "Fast 9000 can be used, with subgroups of 32. It is faster.");
     const tiled = await diagnoseDevices({ ...placed, tile: 16 }, { device: "auto" }, find);
     assert.match(tiled.deviceReason, /^Fast 9000 can be used, without subgroups, always 16 tokens together because/);
+    const replaced = await diagnoseDevices(
+      { ...placed, replacement: "Weights are float32." },
+      { device: "auto" },
+      find,
+    );
+    assert.equal(replaced.deviceReason, "Fast 9000 can be used, without subgroups. Weights are float32.");
     assert.deepEqual(reasons(found.adapters), [
       "true the model runs on it",
       "false another one is used",
