@@ -390,6 +390,38 @@ describe("GpuTarget, when its device fails", function () {
     await scratch.release();
   });
 
+  it("hears errors of what is compiled beside forwards, and of both where they overlap", async () => {
+    const scratch = await packTiny("tiny-llama", "int8");
+    const { checkpoint, target } = scratch;
+    const gpu = await openTestDevice();
+    const loaded = await GpuTarget.load(gpu, checkpoint, target.packed, { capacity: 64, sequences: 1 });
+    const { STORAGE, MAP_READ } = GPUBufferUsage;
+    const fail = async () => {
+      gpu.device.createBuffer({ size: 4, usage: STORAGE | MAP_READ });
+    };
+    const refused = (work: Promise<unknown>) =>
+      assert.rejects(work, (error) => error instanceof DeviceLostError && /usage/i.test(error.message));
+    await refused(loaded.beside(fail));
+
+    // Who ends first takes no error away from who goes on.
+    const [begun, ended] = [signal(), signal()];
+    const forward = refused(
+      loaded.exclusively(async () => {
+        await fail();
+        begun.give();
+        await ended.given;
+      }),
+    );
+    await refused(loaded.beside(() => begun.given));
+    ended.give();
+    await forward;
+
+    await loaded.exclusively(async () => undefined);
+    await loaded.beside(async () => undefined);
+    await loaded.release();
+    await scratch.release();
+  });
+
   it("gives a forward up that takes longer than its patience", async () => {
     const scratch = await packTiny("tiny-llama", "int8");
     const { checkpoint, target } = scratch;
@@ -405,6 +437,14 @@ describe("GpuTarget, when its device fails", function () {
     await scratch.release();
   });
 });
+
+function signal(): { readonly given: Promise<void>; give(): void } {
+  let give = () => {};
+  const given = new Promise<void>((resolve) => {
+    give = resolve;
+  });
+  return { given, give: () => give() };
+}
 
 function limitsOf({ limits }: GPUDevice): Record<string, unknown> {
   const copied: Record<string, unknown> = {};

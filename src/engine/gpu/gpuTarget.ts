@@ -174,7 +174,7 @@ export class GpuTarget implements Target {
 
   /** Runs `work`, which submits nothing, while forwards go on: it may compile. Rejects with DeviceLostError whatever went wrong. */
   beside<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.within(this.compilingMs, work);
+    return this.within(this.compilingMs, () => this.inScopes(work));
   }
 
   /** A driver that knows nothing of our kernels yet takes far longer to compile them than to run any. */
@@ -183,7 +183,8 @@ export class GpuTarget implements Target {
     return patienceMs === undefined ? undefined : 10 * patienceMs;
   }
 
-  private async inScopes<Result>(work: () => Promise<Result>): Promise<Result> {
+  /** Runs `work`; rejects with the first error that the device has meanwhile, in this work or in what goes on beside it. */
+  async inScopes<Result>(work: () => Promise<Result>): Promise<Result> {
     const closeScopes = openErrorScopes(this.gpu.device);
     let closing: ReturnType<typeof closeScopes> | undefined;
     try {
