@@ -123,9 +123,9 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
       ...(software ? {} : { patienceMs }),
     });
     const loaded = target;
-    await target.prepare((done, total) =>
-      progress?.({ stage: "Compiling the GPU's kernels", done, total, unit: "items" }),
-    );
+    const compiled = (done: number, total: number) =>
+      progress?.({ stage: "Compiling the GPU's kernels", done, total, unit: "items" });
+    await target.prepare(compiled);
     signal?.throwIfAborted();
     const sequence = target.sequence(plan.capacity);
     await checkRows(sequence, name);
@@ -133,7 +133,7 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
     const verifyCosts = await measureVerification(sequence, signal, gpuSizes);
     sequence.release();
     const smoothing = featureSmoothing(await sources.packed());
-    const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing, plan.forks);
+    const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing, plan.forks, compiled);
     const { capacity } = sequence;
     const profiler: Profiler = {
       forward: (rows, cached) => profileForward(loaded, rows, cached),

@@ -96,15 +96,25 @@ describe("an engine whose GPU is lost", function () {
   }
 
   it("goes on with the processor to the same text, and moves back when the GPU can be had again", async () => {
-    const stages = new Map<string, Progress>();
-    await load({ progress: (progress) => stages.set(progress.stage, progress) });
+    const reports: Progress[] = [];
+    await load({ progress: (progress) => reports.push(progress) });
+    const stages = new Map(reports.map((progress) => [progress.stage, progress]));
     assert.deepEqual([engine.device, engine.adapter, engine.deviceReason, notes], ["gpu", "Test GPU", undefined, []]);
     for (const stage of ["Loading the model onto the GPU", "Compiling the GPU's kernels"])
       assert.equal(stages.get(stage)?.done, stages.get(stage)?.total ?? 0, stage);
     const sampling = { temperature: 0.8, topK: 0, topP: 1, seed: 5 };
     const asked = request(randomTokens(60, vocabulary, 3), { sampling });
     const text = await expected(asked);
+    const compiled = stages.get("Compiling the GPU's kernels")!;
+    reports.length = 0;
     const [session, idle] = [await engine.session("jakiro", { nodes: 6 }), await engine.session("lookup")];
+    const opening = reports.filter(({ stage }) => stage === compiled.stage);
+    // The head's and its rounds' pipelines are many, and are counted from the first one on.
+    assert.ok(opening.length > 5 && opening[0]!.done < opening[0]!.total, JSON.stringify(opening));
+    assert.deepEqual(
+      [opening.at(-1)!.done, opening.every(({ done, total }) => done <= total)],
+      [opening.at(-1)!.total, true],
+    );
     await idle.prefill({ prompt: asked.prompt });
 
     const heard: number[] = [];

@@ -12,6 +12,7 @@ import { GpuBatch } from "./gpuBatch.ts";
 import { GpuDecodingSequence } from "./gpuDecodingSequence.ts";
 import { featureWords, GpuHead, type GpuHeadOptions } from "./gpuHead.ts";
 import type { GpuTarget } from "./gpuTarget.ts";
+import type { CompilationListener } from "./kernels.ts";
 import { type Profile, profileRound } from "./profile.ts";
 import { PromptReader } from "./promptReader.ts";
 import { headScratchSlots, mostBranching } from "./roundLayout.ts";
@@ -39,12 +40,14 @@ export class GpuDecoding implements DeviceDecoding {
    * @param openHead the head of a kind, for this target; rejects with JakiroError("model") where there is none
    * @param featureSmoothing divisors of the target's features; undefined for float32 weights
    * @param mostForks of the target's sequences, those that forks may have at a time
+   * @param compiled told of the pipelines of heads and rounds as sequences are opened
    */
   constructor(
     private readonly target: GpuTarget,
     private readonly openHead: (kind: HeadKind) => Promise<HeadFile>,
     private readonly featureSmoothing: Float32Array | undefined,
     private readonly mostForks = 0,
+    private readonly compiled?: CompilationListener,
   ) {}
 
   /**
@@ -86,10 +89,20 @@ export class GpuDecoding implements DeviceDecoding {
     this.drafting.clear();
   }
 
-  private async openSequence(
+  private openSequence(
     kind: HeadKind | undefined,
     ladder: Ladder,
     onRelease: () => void = () => undefined,
+  ): Promise<GpuDecodingSequence> {
+    const { target, compiled } = this;
+    const made = () => target.inScopes(() => this.makeSequence(kind, ladder, onRelease));
+    return target.kernels.compiler.reporting(compiled, made);
+  }
+
+  private async makeSequence(
+    kind: HeadKind | undefined,
+    ladder: Ladder,
+    onRelease: () => void,
   ): Promise<GpuDecodingSequence> {
     const { target } = this;
     const drafting = await this.draftingWith(kind);

@@ -10,7 +10,7 @@ import { makeScratch, mostRows, type Scratch } from "./forwardBuffers.ts";
 import { type ForwardPlan, ForwardPrograms } from "./forwardPrograms.ts";
 import type { HeadSurroundings } from "./gpuHead.ts";
 import { GpuSequence } from "./gpuSequence.ts";
-import { Binder, type Dispatch, encoded, KernelCompiler } from "./kernels.ts";
+import { Binder, type CompilationListener, type Dispatch, encoded, KernelCompiler } from "./kernels.ts";
 import { PathMove } from "./pathMove.ts";
 import { checkTargetShape } from "./shapeLimits.ts";
 import { storage } from "./storage.ts";
@@ -217,23 +217,18 @@ export class GpuTarget implements Target {
 
   /**
    * Compiles what forwards of all sizes need, side by side, so that the first ones do not wait.
-   * @param progress told of every pipeline; all are asked for before the first is there
+   * @param progress told how many pipelines are there, of those that were asked for
    */
-  async prepare(progress?: (done: number, total: number) => void): Promise<void> {
+  async prepare(progress?: CompilationListener): Promise<void> {
     const { rows, paths, features } = this.scratch;
     const { compiler, tiles } = this.kernels;
     const plan = { rows, paths, features, featureFormat: "values", picked: false, mode: "logits" } as const;
-    compiler.onCompiled = progress;
-    try {
-      const compiled = () =>
-        Promise.all([
-          this.draw.plan(1),
-          ...tiles.map((count) => this.plan({ ...plan, count, outputs: count, longest: count })),
-        ]);
-      await this.exclusively(compiled, this.compilingMs);
-    } finally {
-      compiler.onCompiled = undefined;
-    }
+    const compiled = () =>
+      Promise.all([
+        this.draw.plan(1),
+        ...tiles.map((count) => this.plan({ ...plan, count, outputs: count, longest: count })),
+      ]);
+    await compiler.reporting(progress, () => this.exclusively(compiled, this.compilingMs));
   }
 
   /** The dispatches of a forward. */

@@ -24,6 +24,19 @@ const binding = /^@group\(0\) @binding\((\d+)\) var<(storage, read_write|storage
 /** That of kernels/going.wgsl. */
 const switchBinding = /^@group\(1\) @binding\(0\) var<uniform>/m;
 
+/** Told how many pipelines are compiled, of those that were asked for so far. */
+export type CompilationListener = (done: number, total: number) => void;
+
+interface Reports {
+  readonly listener: CompilationListener;
+  /** Pipelines that had been compiled when it began to listen. */
+  readonly before: number;
+  /** Pieces of work that it is told of. */
+  works: number;
+  /** What it was told last. */
+  told: number;
+}
+
 /**
  * Compiles the kernels of `kernels/`: a source names its compile-time constants in lines `// PARAMETER NAME: type`, and its
  * bindings in group 0; the layout is read from the source, so that variants which leave a binding unused keep it.
@@ -33,8 +46,7 @@ export class KernelCompiler {
   private readonly switchLayout: GPUBindGroupLayout;
   private readonly always: GPUBindGroup;
   private finished = 0;
-  /** Told of every pipeline that was compiled: how many of those that were asked for so far. */
-  onCompiled: ((done: number, total: number) => void) | undefined;
+  private reports: Reports | undefined;
 
   /** @param lanes of a subgroup that kernels may rely on; 0 for kernels that use none */
   constructor(
@@ -64,11 +76,36 @@ export class KernelCompiler {
       this.compiled.set(key, kernel);
       const count = () => {
         this.finished++;
-        this.onCompiled?.(this.finished, this.compiled.size);
+        // Whoever waited for this one asks for the next before that.
+        setImmediate(() => this.report());
       };
       kernel.then(count, () => undefined);
     }
     return kernel;
+  }
+
+  /**
+   * Tells of the pipelines that are compiled while `work` goes on: how many are there, of those asked for since it began. Pieces of work
+   * that overlap are told of together, to the first one's listener.
+   */
+  async reporting<Result>(listener: CompilationListener | undefined, work: () => Promise<Result>): Promise<Result> {
+    if (listener === undefined) return await work();
+    this.reports ??= { listener, before: this.finished, works: 0, told: 0 };
+    const { reports } = this;
+    reports.works++;
+    try {
+      return await work();
+    } finally {
+      this.report();
+      if (--reports.works === 0) this.reports = undefined;
+    }
+  }
+
+  private report(): void {
+    const { reports, finished, compiled } = this;
+    if (reports === undefined || finished === reports.told + reports.before) return;
+    reports.told = finished - reports.before;
+    reports.listener(reports.told, compiled.size - reports.before);
   }
 
   private async build(name: string, source: string): Promise<Kernel> {
