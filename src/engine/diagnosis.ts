@@ -80,7 +80,8 @@ async function profilesOf({ profiler, headKinds: [head], capacity }: Engine): Pr
   const profiles: (Profile | undefined)[] = [];
   const cached = (rows: number) => Math.min(profiledContext, capacity - rows);
   for (const rows of profiledRows) profiles.push(await profiler.forward(rows, cached(rows)));
-  if (head !== undefined) profiles.push(await profiler.round(head, treeRows, cached(treeRows)));
+  // A round stands behind another one.
+  if (head !== undefined) profiles.push(await profiler.round(head, treeRows, cached(2 * treeRows)));
   return profiles.filter((profile) => profile !== undefined);
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { featureSmoothing } from "../../src/engine/cpu/packTarget.ts";
-import { ladderOf } from "../../src/engine/decoding/ladder.ts";
+import { ladderOf, longestPath } from "../../src/engine/decoding/ladder.ts";
 import { GpuDecoding } from "../../src/engine/gpu/gpuDecoding.ts";
 import { GpuTarget } from "../../src/engine/gpu/gpuTarget.ts";
 import { profileForward } from "../../src/engine/gpu/profile.ts";
@@ -56,9 +56,13 @@ describe("profiles", function () {
         profile.kernels
           .filter((time) => time.phase === phase && time.kernel === name)
           .reduce((sum, time) => sum + time.dispatches, 0);
-      const forwards = ladderOf(kind, kind, { nodes: 8 }).rungs[0]!.draftForwards;
+      const rung = ladderOf(kind, kind, { nodes: 8 }).rungs[0]!;
+      const forwards = rung.draftForwards;
       assert.deepEqual([dispatches("draft", "draftTopK"), dispatches("draft", "growTree")], [forwards, forwards]);
       assert.equal(dispatches("draft", "attention"), forwards);
+      // The head's first forward reads as many rows as a round before may have accepted.
+      const first = profile.kernels.find((time) => time.phase === "draft" && time.kernel === "attentionMerge");
+      assert.deepEqual(first?.workgroups, [longestPath(rung)]);
       assert.equal(dispatches("tree", "rerank"), 1);
       assert.equal(dispatches("verify", "attention"), layers);
       assert.equal(dispatches("verify", "chooseTokens"), 1);
@@ -68,6 +72,10 @@ describe("profiles", function () {
         assert.ok(ms >= 0 && Number.isFinite(ms), `${kernel} takes ${ms} ms`);
       assert.ok(profile.onePassMs > 0);
     }
+    const plain = await decoding.profile(undefined, 1, 130);
+    assert.ok(plain !== undefined && plain.onePassMs > 0);
+    assert.deepEqual([plain.head, plain.rows, plain.cached], [undefined, 1, 130]);
+    assert.deepEqual([...new Set(plain.kernels.map(({ phase }) => phase))], ["draft", "tree", "verify", "accept"]);
     gpu.sequence().release();
     await decoding.release();
     await gpu.release();

@@ -62,17 +62,17 @@ export class GpuDecoding implements DeviceDecoding {
   }
 
   /**
-   * Times a round whose tree of at most `rows` rows such a head drafts behind `cached` tokens, kernel by kernel; undefined where the
-   * device has no clock. Nothing else may run meanwhile. Rejects as `open` does.
+   * Times a round whose tree of at most `rows` rows such a head drafts behind `cached` tokens and another round, kernel by kernel; a
+   * plain one without a head. Undefined where the device has no clock. Nothing else may run meanwhile. Rejects as `open` does.
    */
-  async profile(kind: HeadKind, rows: number, cached: number): Promise<Profile | undefined> {
-    const ladder = ladderOf(kind, kind, { nodes: rows });
+  async profile(kind: HeadKind | undefined, rows: number, cached: number): Promise<Profile | undefined> {
+    const ladder = ladderOf(kind ?? "plain", kind, { nodes: rows });
     const sequence = await this.open(kind, ladder);
     try {
       const { head } = await this.draftingWith(kind);
       for (let done = 0; done < cached; done += attendedRows)
         await sequence.extend(new Array<number>(Math.min(attendedRows, cached - done)).fill(0), 0);
-      return await profileRound({ target: this.target, head: head!, ladder, sequence });
+      return await profileRound({ target: this.target, head, ladder, sequence });
     } finally {
       sequence.release();
     }
