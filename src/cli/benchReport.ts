@@ -94,13 +94,23 @@ export function median(values: readonly number[]): number | null {
 
 /** The reports as a Markdown table, one row a method. */
 export function reportTable(reports: Readonly<Record<string, MethodReport>>): string {
-  const header = ["method", "tau", "acceptance by depth", "tok/s", "speedup", "end to end", "identical"];
+  const header = [
+    "method",
+    "tau",
+    "acceptance by depth",
+    "tok/s",
+    "speedup",
+    "speedup / tau",
+    "end to end",
+    "identical",
+  ];
   const rows = Object.entries(reports).map(([method, report]) => [
     method,
     report.tau.toFixed(2),
     report.acceptanceByDepth.map((share) => share.toFixed(2)).join(" ") || "-",
     report.tokensPerSecond?.toFixed(1) ?? "-",
     ratio(report.speedup),
+    report.speedup === null ? "-" : (report.speedup / report.tau).toFixed(2),
     ratio(report.speedupEndToEnd),
     `${report.identical}/${report.total}`,
   ]);
