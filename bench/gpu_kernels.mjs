@@ -1,5 +1,5 @@
-// The kernels of the GPU engine on this machine's GPU: bandwidth of the one-row products, the price of verifying more rows, and
-// what a dispatch costs. Weights are random; nothing is downloaded.
+// The kernels of the GPU engine on this machine's GPU: bandwidth of the one-row products, the price of verifying more rows, whole
+// rounds with their parts, and what a dispatch costs. Weights are random; nothing is downloaded.
 //   node bench/gpu_kernels.mjs [--adapter NAME] [--cached 512,8192] [--json FILE] [--tiny]
 // --tiny runs everything once on a model for software adapters: it shows that the benchmark works, not how fast anything is.
 import { parseArgs } from "node:util";
@@ -19,7 +19,8 @@ const { values: options } = parseArgs({
 const { tiny } = options;
 const cachedCounts = tiny ? [8, 200] : options.cached.split(",").map((text) => count("cached", text));
 const formats = ["int4", "int8"];
-const rowCounts = [1, 2, 4, 8, 16, 32, 60];
+const rowCounts = tiny ? [1, 4, 60] : [1, 2, 4, 8, 16, 32, 60];
+const effort = tiny ? { runs: 1, decodedTokens: 4 } : undefined;
 const copyBytes = tiny ? 1 << 20 : 1 << 28;
 const cacheBytes = tiny ? 0 : undefined;
 const shapes = tiny ? tinyModels : models;
@@ -29,7 +30,7 @@ if ("failure" in search) throw new Error(search.failure);
 const adapter = product.chooseAdapter(search.adapters, options.adapter);
 const open = () => product.openDevice(adapter);
 const gpu = await open();
-const measures = new Measures(gpu);
+const measures = new Measures(gpu, effort);
 const copy = await measures.copyBandwidth(copyBytes);
 const overhead = await measures.dispatchOverhead();
 const clock = measures.timer === undefined ? "this process's clock" : "the device's clock";
@@ -48,7 +49,7 @@ for (const { name, config } of shapes) {
   for (const format of formats) {
     progress(`Verification, ${name} ${format}`, 0, 1);
     try {
-      const contexts = await new Measures(await open()).verification(config, format, rowCounts, cachedCounts);
+      const contexts = await new Measures(await open(), effort).verification(config, format, rowCounts, cachedCounts);
       verification.push({ model: name, format, contexts });
     } catch (error) {
       console.error(`${name} ${format}: ${error.message}`);
@@ -106,16 +107,47 @@ async function report() {
   );
   console.log(product.formatMarkdownTable([["attention of all layers", "ms", "GB/s", "GFLOP/s"], ...attention]));
 
+  const rounds = verification.flatMap(({ model, format, contexts }) =>
+    contexts.flatMap(({ cached, plain, decodingMs, readBytes }) => {
+      if (plain === undefined) return [];
+      const sum = kernelsMs(plain);
+      const empty = (dispatchesOf(plain) * overhead.deviceUs) / 1000;
+      const least = Math.max(sum, empty);
+      const bound = readBytes / copy / 1e6;
+      return [
+        [
+          `${model} ${format} behind ${cached} tokens`,
+          ...[plain.onePassMs, decodingMs, sum, empty].map((ms) => ms.toFixed(2)),
+          ...[plain.onePassMs, decodingMs].map((ms) => (ms / least).toFixed(2)),
+          bound.toFixed(2),
+          percent(bound / decodingMs),
+        ],
+      ];
+    }),
+  );
+  const roundTitle = ["plain round, ms", "on the device", "decoding", "its kernels", "as many empty dispatches"];
+  const shares = ["on the device / larger of both", "decoding / larger of both", "bandwidth bound", "bound / decoding"];
+  console.log(product.formatMarkdownTable([[...roundTitle, ...shares], ...rounds]));
+
+  const trees = verification.flatMap(({ model, format, contexts }) =>
+    contexts.flatMap(({ cached, tree }) => {
+      if (tree === undefined) return [];
+      const parts = ["draft", "tree", "verify", "accept"].map((phase) => kernelsMs(tree, phase).toFixed(2));
+      const multiple = (tree.onePassMs / contexts[0].tree.onePassMs).toFixed(2);
+      const name = `${model} ${format}, ${rowsText(tree.rows)} behind ${cached} tokens`;
+      return [[name, tree.onePassMs.toFixed(2), multiple, ...parts]];
+    }),
+  );
+  const partTitles = ["draft", "tree", "verify", "accept"].map((part) => `kernels: ${part}`);
+  const treeTitle = ["round with a tree, ms", "whole", `as a multiple of ${cachedCounts[0]} tokens`, ...partTitles];
+  console.log(product.formatMarkdownTable([treeTitle, ...trees]));
+
   for (const { model, format, contexts } of verification) {
-    const [{ rows, kernels }] = contexts;
-    if (kernels.length === 0) continue;
-    const sum = kernels.reduce((total, { ms }) => total + ms, 0);
-    const empty = (rows[0].dispatches * overhead.deviceUs) / 1000;
-    console.log(
-      `${model} ${format}: a plain forward takes ${(rows[0].deviceMs / Math.max(sum, empty)).toFixed(2)} of the larger of the sum of ` +
-        `its kernels (${sum.toFixed(2)} ms) and as many empty dispatches (${empty.toFixed(2)} ms)`,
-    );
-    const profile = kernels.map(({ kernel, workgroups, dispatches, ms }) => [
+    const { cached, plain } = contexts[0];
+    if (plain === undefined) continue;
+    console.log(`${model} ${format}, a plain round behind ${cached} tokens kernel by kernel:`);
+    const sum = kernelsMs(plain);
+    const profile = plain.kernels.map(({ kernel, workgroups, dispatches, ms }) => [
       `${kernel} [${workgroups.join(", ")}]`,
       String(dispatches),
       ms.toFixed(3),
@@ -134,6 +166,15 @@ async function report() {
     oneRow,
     verification,
   });
+}
+
+/** Milliseconds of a profile's kernels together, or of those of a part of the round. */
+function kernelsMs({ kernels }, part) {
+  return kernels.filter(({ phase }) => part === undefined || phase === part).reduce((sum, { ms }) => sum + ms, 0);
+}
+
+function dispatchesOf({ kernels }) {
+  return kernels.reduce((sum, { dispatches }) => sum + dispatches, 0);
 }
 
 function multiples(times, referenceOf) {

@@ -2,7 +2,8 @@
 import { randomFillSync } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { product } from "../engine.mjs";
-import { matricesOf, randomPack } from "./randomPack.mjs";
+import { cycleHead } from "./cycleModel.mjs";
+import { matricesOf, randomPack, weightBytes } from "./randomPack.mjs";
 
 const copySource = `
 @group(0) @binding(0) var<storage, read> source: array<vec4<u32>>;
@@ -24,10 +25,13 @@ fn main() {
 const copyGroups = 4096;
 const emptyDispatches = 1000;
 const kernelRepetitions = 20;
-const runs = 5;
 /** Weights that are read in turn must not fit into any cache. */
 const beyondCaches = 512 << 20;
 const chunkBytes = 16 << 20;
+/** Rows of the largest tree that a round verifies by itself. */
+const treeNodes = 60;
+/** How much is measured: runs of which the fastest counts, and tokens that are decoded plainly, behind as many that are not timed. */
+const thorough = { runs: 5, decodedTokens: 64 };
 
 /**
  * Attention and its merge in a profile: keys and values read once for all rows, in GB/s, and multiplications and additions with every
@@ -41,9 +45,24 @@ function attentionOf({ layers, heads, kvHeads, headDim }, { rows, cached, kernel
   return { rows, ms, gigabytesPerSecond: bytes / ms / 1e6, gigaflops: operations / ms / 1e6 };
 }
 
+/** Milliseconds of a round while a text is decoded plainly, by this process's clock: the next is submitted before one is read. */
+async function plainRoundMs(decoding, cached, decodedTokens) {
+  const sequence = await decoding.open(undefined, product.ladderOf("plain", undefined, {}));
+  const times = [];
+  const sampling = product.greedy;
+  await product.decodeOnDevice(sequence, {
+    ...{ prompt: Array(cached).fill(0), maxTokens: 2 * decodedTokens, sampling, endTokens: new Set() },
+    onRound: () => times.push(performance.now()),
+  });
+  sequence.release();
+  return (times.at(-1) - times.at(-1 - decodedTokens)) / decodedTokens;
+}
+
 export class Measures {
-  constructor(gpu) {
+  constructor(gpu, { runs, decodedTokens } = thorough) {
     this.gpu = gpu;
+    this.runs = runs;
+    this.decodedTokens = decodedTokens;
     this.timer = product.PassTimer.on(gpu);
     this.compiler = new product.KernelCompiler(gpu.device);
   }
@@ -51,7 +70,7 @@ export class Measures {
   /** Milliseconds of the fastest of several passes with these dispatches, by the device's clock where it has one. */
   async fastest(dispatches) {
     let best = Number.POSITIVE_INFINITY;
-    for (let run = 0; run < runs; run++) best = Math.min(best, await this.once(dispatches));
+    for (let run = 0; run < this.runs; run++) best = Math.min(best, await this.once(dispatches));
     return best;
   }
 
@@ -91,7 +110,7 @@ export class Measures {
     const dispatches = Array(emptyDispatches).fill(dispatch);
     const deviceMs = await this.fastest(dispatches);
     let encodeMs = Number.POSITIVE_INFINITY;
-    for (let run = 0; run < runs; run++) {
+    for (let run = 0; run < this.runs; run++) {
       const start = performance.now();
       this.encode(dispatches);
       encodeMs = Math.min(encodeMs, performance.now() - start);
@@ -130,31 +149,46 @@ export class Measures {
     return results;
   }
 
-  /** Forwards of so many rows behind each of the numbers of cached tokens, and kernel by kernel. The device ends with it. */
+  /**
+   * Forwards of so many rows behind each of the numbers of cached tokens, a plain round and one that verifies a tree, whole and kernel
+   * by kernel. The device ends with it.
+   */
   async verification(config, format, rowCounts, cachedCounts) {
     const pack = randomPack(config, format);
-    const options = { capacity: Math.max(...cachedCounts) + 128, sequences: 1 };
+    const options = { capacity: Math.max(...cachedCounts) + 2 * this.decodedTokens + 128, sequences: 1 };
     const target = await product.GpuTarget.load(this.gpu, pack.checkpoint, pack.packed, options);
     pack.release();
+    const decoding = new product.GpuDecoding(target, async () => cycleHead(config, 1), undefined);
     const contexts = [];
     for (const cached of cachedCounts) {
-      const [fewest, most] = [rowCounts[0], rowCounts.at(-1)];
-      const profiles = [];
-      for (const rows of [fewest, most]) profiles.push(await product.profileForward(target, rows, cached));
-      const [plain] = profiles;
-      const attention = profiles.flatMap((profile) => (profile === undefined ? [] : [attentionOf(config, profile)]));
+      const attention = [];
+      for (const rows of [rowCounts[0], rowCounts.at(-1)]) {
+        const profile = await product.profileForward(target, rows, cached);
+        if (profile !== undefined) attention.push(attentionOf(config, profile));
+      }
       const sequence = target.sequence();
       const rows = [];
       for (const count of rowCounts) {
-        const dispatches = await product.layOutForward(target, sequence, count, cached);
-        const deviceMs = await this.fastest(dispatches);
-        const wallMs = await this.forwardWall(sequence, count);
-        rows.push({ rows: count, dispatches: dispatches.length, deviceMs, wallMs });
+        const deviceMs = await this.fastest(await product.layOutForward(target, sequence, count, cached));
+        rows.push({ rows: count, deviceMs, wallMs: await this.forwardWall(sequence, count) });
       }
       sequence.release();
-      contexts.push({ cached, rows, attention, kernels: plain?.kernels ?? [] });
+      const plain = await decoding.profile(undefined, 1, cached);
+      const tree = await decoding.profile("jakiro", treeNodes, cached);
+      const keyBytes = config.layers * 2 * cached * config.kvHeads * config.headDim * 4;
+      const readBytes = weightBytes(config, format) + keyBytes;
+      contexts.push({
+        cached,
+        rows,
+        attention,
+        plain,
+        decodingMs: await plainRoundMs(decoding, cached, this.decodedTokens),
+        readBytes,
+        tree,
+      });
     }
-    target.release();
+    await decoding.release();
+    await target.release();
     return contexts;
   }
 
@@ -162,7 +196,7 @@ export class Measures {
   async forwardWall(sequence, rows) {
     const chain = { tokens: Array(rows).fill(0), parents: Array.from({ length: rows }, (_, i) => i - 1) };
     let best = Number.POSITIVE_INFINITY;
-    for (let run = 0; run < runs; run++) {
+    for (let run = 0; run < this.runs; run++) {
       const start = performance.now();
       await sequence.forward(chain, "argmax");
       best = Math.min(best, performance.now() - start);

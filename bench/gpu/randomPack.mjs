@@ -3,6 +3,7 @@ import { randomFillSync } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { product } from "../engine.mjs";
 
 const chunkBytes = 1 << 24;
 const int4Block = 128;
@@ -49,6 +50,18 @@ export function matricesOf({ hidden, heads, kvHeads, headDim, intermediate, voca
   };
 }
 
+/** Bytes of all weights that a plain round reads. */
+export function weightBytes(config, format) {
+  const { lmHead, ...layer } = matricesOf(config);
+  const bytesOf = ([inputs, outputs]) => inputs * outputs * product.bytesPerWeight[formatFor(format, inputs)];
+  return Object.values(layer).reduce((sum, matrix) => sum + config.layers * bytesOf(matrix), bytesOf(lmHead));
+}
+
+/** Matrices without whole blocks of int4 keep 8 bits. */
+function formatFor(format, inputs) {
+  return format === "int4" && inputs % int4Block !== 0 ? "int8" : format;
+}
+
 /**
  * Writes one folder that stands for a pack of the model; `release` removes it. All matrices read the same random bytes, and
  * all scales, gains and biases the same number: what is uploaded has its own place on the device nevertheless.
@@ -56,7 +69,7 @@ export function matricesOf({ hidden, heads, kvHeads, headDim, intermediate, voca
 export function randomPack(config, format) {
   const directory = mkdtempSync(join(tmpdir(), "jakiro-bench-"));
   const matrices = matricesOf(config);
-  const formatOf = (inputs) => (format === "int4" && inputs % int4Block !== 0 ? "int8" : format);
+  const formatOf = (inputs) => formatFor(format, inputs);
   const bytesOf = ([inputs, outputs]) => inputs * outputs * { int4: 0.5, int8: 1, float32: 4 }[formatOf(inputs)];
   const scalesOf = ([inputs, outputs]) => outputs * (formatOf(inputs) === "int4" ? inputs / int4Block : 1);
   const sizes = Object.values(matrices);
