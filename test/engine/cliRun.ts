@@ -21,9 +21,14 @@ export interface CliOptions {
 }
 
 /** Runs `jakiro ARGV...` to its end. */
-export function jakiro(argv: readonly string[], { env, input, onStart }: CliOptions = {}): Promise<CliResult> {
+export function jakiro(argv: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  return runNode([cli, ...argv], options);
+}
+
+/** Runs a program of the repository to its end: its file, and its arguments. */
+export function runNode(argv: readonly string[], { env, input, onStart }: CliOptions = {}): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [cli, ...argv], { env: { ...process.env, ...env } });
+    const child = spawn(process.execPath, [...argv], { env: { ...process.env, ...env } });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
