@@ -1,4 +1,4 @@
-import type { EditorIndentation } from "../engine/completion/indentation.ts";
+import type { EditorIndentation } from "../protocol/messages.ts";
 import { cutsCharacter } from "./characters.ts";
 
 /** The text around a cursor, as far as a completion depends on it. */

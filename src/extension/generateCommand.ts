@@ -10,7 +10,7 @@ import { longestAnswer, placeIn } from "./generateRequest.ts";
 import { type Ask, GenerationReview } from "./generateReview.ts";
 import type { Localizer } from "./localizer.ts";
 import { isPrivate } from "./privateFiles.ts";
-import { pathInWorkspace, textSourceOf } from "./textDocument.ts";
+import { editorIndentation, pathInWorkspace, textSourceOf } from "./textDocument.ts";
 
 /** What generating code needs of the extension. */
 export interface GenerationServices {
@@ -119,10 +119,12 @@ export class GenerateCommands implements vscode.Disposable {
     const path = pathInWorkspace(document.uri);
     const place = placeIn(document.getText(), review.range, review.original);
     return async (token, onText) => {
+      const indentation = editorIndentation(document);
       const answer = await this.services.engine.generate(
         {
           ...place,
           ...(path === undefined ? {} : { path }),
+          ...(indentation === undefined ? {} : { indentation }),
           languageId: document.languageId,
           // The instruction says what matters; reading other files first would only delay the answer.
           snippets: [],

@@ -1,5 +1,5 @@
 import * as vscode from "vscode";
-import { type EditorIndentation, longestTab, type WarmParams } from "../protocol/messages.ts";
+import type { WarmParams } from "../protocol/messages.ts";
 import { Acceptance, type AcceptanceCounts } from "./acceptance.ts";
 import { systemClock } from "./clock.ts";
 import { type Ask, type AskedPlace, Completer, type Offer } from "./completer.ts";
@@ -12,7 +12,7 @@ import { type EditorFacts, refusalByEditor, refusalByEngine } from "./requestPol
 import { readSettings, type Settings } from "./settings.ts";
 import type { SnippetPlace } from "./snippetChoice.ts";
 import { SuggestionLog } from "./suggestionLog.ts";
-import { pathInWorkspace, textSourceOf } from "./textDocument.ts";
+import { editorIndentation, pathInWorkspace, textSourceOf } from "./textDocument.ts";
 
 /** Run by the editor after it has inserted an item, with the item's id. */
 const acceptedCommand = "jakiro.accepted";
@@ -237,15 +237,6 @@ function read(document: vscode.TextDocument, position: vscode.Position, selected
   const around = notebookState(here, cellsAround(document), source.eol);
   const state = { uri: uri.toString(), languageId, ...around, indentation: editorIndentation(document) };
   return { state, restOfLine: here.restOfLine, isAhead: selected !== undefined };
-}
-
-/** As the editor shows it in its status bar: detected, by settings, or chosen there. */
-function editorIndentation(document: vscode.TextDocument): EditorIndentation | undefined {
-  const { activeTextEditor, visibleTextEditors } = vscode.window;
-  const editor = [activeTextEditor, ...visibleTextEditors].find((candidate) => candidate?.document === document);
-  const { insertSpaces, tabSize } = editor?.options ?? {};
-  if (typeof insertSpaces !== "boolean" || typeof tabSize !== "number" || tabSize > longestTab) return undefined;
-  return { insertSpaces, tabSize };
 }
 
 function cellsAround(document: vscode.TextDocument) {

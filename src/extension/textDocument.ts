@@ -1,4 +1,5 @@
 import * as vscode from "vscode";
+import { type EditorIndentation, longestTab } from "../protocol/messages.ts";
 import type { TextSource } from "./documentContext.ts";
 
 /** A document as its lines; nothing is copied. */
@@ -8,6 +9,15 @@ export function textSourceOf(document: vscode.TextDocument): TextSource {
     eol: document.eol === vscode.EndOfLine.CRLF ? "\r\n" : "\n",
     lineAt: (line) => document.lineAt(line).text,
   };
+}
+
+/** As the editor shows it in its status bar: detected, by settings, or chosen there. Undefined for a document in no editor. */
+export function editorIndentation(document: vscode.TextDocument): EditorIndentation | undefined {
+  const { activeTextEditor, visibleTextEditors } = vscode.window;
+  const editor = [activeTextEditor, ...visibleTextEditors].find((candidate) => candidate?.document === document);
+  const { insertSpaces, tabSize } = editor?.options ?? {};
+  if (typeof insertSpaces !== "boolean" || typeof tabSize !== "number" || tabSize > longestTab) return undefined;
+  return { insertSpaces, tabSize };
 }
 
 /** Relative to the workspace, with "/"; with the folder's name where there are several. Undefined outside of it. */

@@ -142,7 +142,13 @@ export interface EditorIndentation {
   readonly tabSize: number;
 }
 
-export interface CompleteParams extends DocumentParams {
+/** A place where text is to be written. */
+export interface WritingParams extends DocumentParams {
+  /** For a document that does not show how it is indented. */
+  readonly indentation?: EditorIndentation;
+}
+
+export interface CompleteParams extends WritingParams {
   /** Names this request in `progress`; unique within the connection. */
   readonly id: number;
   readonly priority: Extract<Priority, "typed" | "prefetch">;
@@ -152,8 +158,6 @@ export interface CompleteParams extends DocumentParams {
   readonly alternatives?: number;
   /** Reports the text as it grows. */
   readonly progress: boolean;
-  /** For a document that does not show how it is indented. */
-  readonly indentation?: EditorIndentation;
 }
 
 /**
@@ -174,7 +178,7 @@ export interface CompleteResult {
 /** Reads a document's prompt into the KV cache before a completion is asked for. */
 export type WarmParams = DocumentParams;
 
-export interface GenerateParams extends DocumentParams {
+export interface GenerateParams extends WritingParams {
   readonly id: number;
   readonly instruction: string;
   /** The text that the result replaces, which stands between `prefix` and `suffix`; "" generates new text there. */

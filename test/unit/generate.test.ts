@@ -102,6 +102,16 @@ describe("generateCode", () => {
     assert.equal(result.text, "if y:\r\n\t\tx = 2");
   });
 
+  it("goes by the editor where the document shows no indentation, with a chat format and without", async () => {
+    const indentation = { insertSpaces: false, tabSize: 4 };
+    const request = { prefix: "first();\n", suffix: "\nlast();\n", languageId: "typescript", indentation };
+    const code = "if (y) {\n  x();\n}";
+    const { result } = await generate(`\`\`\`\n${code}\n\`\`\``, request);
+    assert.equal(result.text, "if (y) {\n\tx();\n}");
+    const { result: continued } = await generate(code, request, { template: undefined });
+    assert.equal(continued.text, "if (y) {\n\tx();\n}");
+  });
+
   it("says that the code was cut", async () => {
     const { result } = await generate("```\nx = [1,", {}, { reason: "length" });
     assert.deepEqual([result.text, result.cut], ["x = [1,", true]);

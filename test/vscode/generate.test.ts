@@ -25,6 +25,24 @@ describe("generating below a comment", () => {
     return editor;
   }
 
+  it("tells the model how the editor indents", async () => {
+    const { engine } = ctx;
+    const { generate } = engine;
+    let asked: Parameters<typeof generate>[0] | undefined;
+    engine.generate = (params, ...more) => {
+      asked = params;
+      return generate.call(engine, params, ...more);
+    };
+    try {
+      const editor = await open(`${original}¦`);
+      editor.options = { insertSpaces: false, tabSize: 3 };
+      await vscode.commands.executeCommand("jakiro.generateFromComment");
+      assert.deepEqual(asked?.indentation, { insertSpaces: false, tabSize: 3 });
+    } finally {
+      engine.generate = generate;
+    }
+  });
+
   it("keeps what was accepted", async () => {
     const editor = await generated();
     const text = editor.document.getText();

@@ -38,7 +38,7 @@ function withoutBlankEdges(lines: readonly string[]): string[] {
 
 /** One level as this code writes it; undefined where all its lines stand at one level. */
 function unitOf(lines: readonly string[]): string | undefined {
-  const indents = lines.filter((line) => !isBlank(line)).map(indentColumns);
+  const indents = lines.filter((line) => !isBlank(line)).map((line) => indentColumns(line));
   return Math.max(...indents) > Math.min(...indents) ? cursorFacts(lines.join("\n"), "").indentUnit : undefined;
 }
 
@@ -47,7 +47,7 @@ function unitOf(lines: readonly string[]): string | undefined {
  * as if it went on with the line: then the first line's level follows from the second one's.
  */
 function columnsOf(lines: readonly string[], oneLevel: number): number[] {
-  const columns = lines.map(indentColumns);
+  const columns = lines.map((line) => indentColumns(line));
   const rest = columns.filter((_, index) => index > 0 && !isBlank(lines[index]!));
   const least = Math.min(...rest);
   const second = lines.slice(1).find((line) => !isBlank(line));

@@ -1,4 +1,5 @@
 import { type CursorFacts, cursorFacts } from "./facts.ts";
+import type { EditorIndentation } from "./indentation.ts";
 import { indentColumns, isBlank } from "./lines.ts";
 
 /** A place in a document for code that was written elsewhere, whole lines of it in general. */
@@ -8,6 +9,8 @@ export interface CodePlace {
   readonly selection: string;
   readonly suffix: string;
   readonly languageId?: string | undefined;
+  /** How the editor is set, for a document that does not show how it is indented. */
+  readonly indentation?: EditorIndentation | undefined;
 }
 
 /** What must stand around the code, and how far it must be indented, so that it looks as if written there. */
@@ -23,7 +26,7 @@ export interface Insertion {
   readonly methodColumns: number | undefined;
   /** How much of the first line's indentation the document has already; all of it where the code begins within a line. */
   readonly givenColumns: number;
-  /** One level of indentation; undefined where the document has no indented line. */
+  /** One level of indentation; undefined where neither the document nor the editor tells. */
   readonly indentUnit: string | undefined;
   readonly eol: "\n" | "\r\n";
 }
@@ -34,17 +37,18 @@ const opensBlock = /[:{([]\s*$/;
 const closesBlock = /^\s*(?:[)\]}]|<\/|(?:end|fi|done|esac)\b)/;
 
 export function insertionAt(place: CodePlace): Insertion {
-  const facts = cursorFacts(place.prefix, place.selection + place.suffix, place.languageId);
+  const { prefix, selection, suffix, languageId, indentation } = place;
+  const facts = cursorFacts(prefix, selection + suffix, languageId, indentation);
   const lines = [...facts.precedingLines, facts.linePrefix + facts.lineSuffix, ...facts.followingLines];
-  const layout: Layout = isBlank(place.selection)
-    ? atCursor(place, cursorFacts(place.prefix, place.suffix, place.languageId))
-    : inPlaceOf(place.selection, facts.linePrefix);
+  const layout: Layout = isBlank(selection)
+    ? atCursor(selection, cursorFacts(prefix, suffix, languageId, indentation))
+    : inPlaceOf(selection, facts.linePrefix);
   return {
     mostColumns: layout.columns,
     methodColumns: undefined,
     ...layout,
     eol: facts.eol,
-    indentUnit: lines.some((line) => /^\s+\S/.test(line)) ? facts.indentUnit : undefined,
+    indentUnit: facts.indentation?.unit ?? (lines.some((line) => /^\s+\S/.test(line)) ? facts.indentUnit : undefined),
   };
 }
 
@@ -67,7 +71,7 @@ function inPlaceOf(selection: string, linePrefix: string): Layout {
   return { before: leading, after, columns, givenColumns: columns };
 }
 
-function atCursor({ selection }: CodePlace, facts: CursorFacts): Layout {
+function atCursor(selection: string, facts: CursorFacts): Layout {
   const { linePrefix, lineSuffix, insertsLines } = facts;
   const given = indentColumns(linePrefix);
   const ending = selection.includes("\n") ? facts.eol : "";

@@ -9,6 +9,7 @@ import type {
   ProveParams,
   Snippet,
   WarmParams,
+  WritingParams,
 } from "../../protocol/messages.ts";
 import { longestIdleMinutes, longestTab } from "../../protocol/messages.ts";
 import { boolean, integer, list, matching, number, object, oneOf, optional, text } from "./checks.ts";
@@ -35,6 +36,11 @@ const documentFields = {
   snippets: list(object<Snippet>({ path: text(longestPath), text: text(longestSnippet) }), mostSnippets),
 } satisfies Parameters<typeof object<DocumentParams>>[0];
 
+const writingFields = {
+  ...documentFields,
+  indentation: optional(object<EditorIndentation>({ insertSpaces: boolean, tabSize: integer(1, longestTab) })),
+} satisfies Parameters<typeof object<WritingParams>>[0];
+
 /** What each message's parameters must be. */
 export const params = {
   hello: object<HelloParams>({ nonce: proof, build: text(longestName, 1) }),
@@ -48,17 +54,16 @@ export const params = {
     idleMinutes: number(0, longestIdleMinutes),
   }),
   complete: object<CompleteParams>({
-    ...documentFields,
+    ...writingFields,
     id,
     priority: oneOf("typed", "prefetch"),
     maxTokens,
     alternatives: optional(integer(1, mostAlternatives)),
     progress: boolean,
-    indentation: optional(object<EditorIndentation>({ insertSpaces: boolean, tabSize: integer(1, longestTab) })),
   }),
   warm: object<WarmParams>(documentFields),
   generate: object<GenerateParams>({
-    ...documentFields,
+    ...writingFields,
     id,
     instruction: text(longestInstruction, 1),
     selection: text(longestDocument),

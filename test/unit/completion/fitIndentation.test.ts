@@ -1,16 +1,21 @@
 import assert from "node:assert/strict";
 import { fitIndentation } from "../../../src/engine/completion/fitIndentation.ts";
+import type { EditorIndentation } from "../../../src/engine/completion/indentation.ts";
 import { insertionAt } from "../../../src/engine/completion/insertion.ts";
 
 interface Case {
   readonly name: string;
   readonly languageId?: string;
+  readonly indentation?: EditorIndentation;
   /** «selection», or ¦ for a cursor. */
   readonly document: string;
   readonly code: string;
   /** What the document becomes. */
   readonly result: string;
 }
+
+const tabs: EditorIndentation = { insertSpaces: false, tabSize: 4 };
+const spaces = (tabSize: number): EditorIndentation => ({ insertSpaces: true, tabSize });
 
 const cases: readonly Case[] = [
   {
@@ -72,6 +77,65 @@ const cases: readonly Case[] = [
     document: "¦",
     code: "if (x) {\n  b();\n}",
     result: "if (x) {\n  b();\n}",
+  },
+  {
+    name: "goes by the editor where the document has no levels: tabs",
+    indentation: tabs,
+    document: "¦",
+    code: "if (x) {\n  while (y) {\n    b();\n  }\n}",
+    result: "if (x) {\n\twhile (y) {\n\t\tb();\n\t}\n}",
+  },
+  {
+    name: "two spaces, in the block that the line above opens",
+    languageId: "python",
+    indentation: spaces(2),
+    document: "def f():\n¦\n",
+    code: "if x:\n    while y:\n        b()",
+    result: "def f():\n  if x:\n    while y:\n      b()\n",
+  },
+  {
+    name: "four spaces, for a model that writes tabs",
+    languageId: "go",
+    indentation: spaces(4),
+    document: "«f()»\n",
+    code: "if x {\n\tfor y {\n\t\tb()\n\t}\n}",
+    result: "if x {\n    for y {\n        b()\n    }\n}\n",
+  },
+  {
+    name: "a tab wider than the model's levels, and what aligns a line is kept",
+    indentation: { insertSpaces: false, tabSize: 8 },
+    document: "¦",
+    code: "f(\n  a,\n     b,\n);",
+    result: "f(\n\ta,\n\t\t b,\n);",
+  },
+  {
+    name: "the document counts more: a nested selection in two spaces, though the editor writes tabs",
+    indentation: tabs,
+    document: "class A {\n  f() {\n    «if (x) {\n      a();\n    }»\n  }\n}\n",
+    code: "if (x) {\n    while (y) {\n        a();\n    }\n}",
+    result: "class A {\n  f() {\n    if (x) {\n      while (y) {\n        a();\n      }\n    }\n  }\n}\n",
+  },
+  {
+    name: "a nested selection in tabs, though the editor writes four spaces",
+    indentation: spaces(4),
+    document: "class A {\n\tf() {\n«\t\tif (x) {\n\t\t\ta();\n\t\t}\n»\t}\n}\n",
+    code: "if (x) {\n  while (y) {\n    a();\n  }\n}",
+    result: "class A {\n\tf() {\n\t\tif (x) {\n\t\t\twhile (y) {\n\t\t\t\ta();\n\t\t\t}\n\t\t}\n\t}\n}\n",
+  },
+  {
+    name: "the lines of a comment are no levels",
+    indentation: spaces(4),
+    document: "/**\n * Adds up.\n */\n¦\n",
+    code: "function f() {\n  a();\n}",
+    result: "/**\n * Adds up.\n */\nfunction f() {\n    a();\n}\n",
+  },
+  {
+    name: "a makefile's tabs are left alone",
+    languageId: "makefile",
+    indentation: spaces(4),
+    document: "¦",
+    code: "all:\n\tmake b",
+    result: "all:\n\tmake b",
   },
   {
     name: "keeps the document's line ends",
@@ -142,12 +206,12 @@ const cases: readonly Case[] = [
 ];
 
 describe("fitIndentation", () => {
-  for (const { name, languageId, document, code, result } of cases) {
+  for (const { name, languageId, indentation, document, code, result } of cases) {
     it(name, () => {
       const marked = document.replace("¦", "«»");
       const [prefix = "", rest = ""] = marked.split("«");
       const [selection = "", suffix = ""] = rest.split("»");
-      const text = fitIndentation(code, insertionAt({ prefix, selection, suffix, languageId }));
+      const text = fitIndentation(code, insertionAt({ prefix, selection, suffix, languageId, indentation }));
       assert.equal(prefix + text + suffix, result);
     });
   }

@@ -23,6 +23,7 @@ const valid: readonly (readonly [Message, unknown])[] = [
   ["warm", document],
   ["generate", generate],
   ["generate", { ...generate, seed: 3 }],
+  ["generate", { ...generate, indentation: { insertSpaces: true, tabSize: 2 } }],
   ["observe", { rounds: false }],
 ];
 
