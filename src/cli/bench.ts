@@ -28,7 +28,7 @@ export async function runBench(options: BenchOptions, context: CommandContext): 
       suite: basename(options.suite),
       records: records.length,
       options: { maxTokens: options.maxTokens, ...samplingOf(options), ...treeSizesOf(options) },
-      model: { name: engine.modelName, sha256: await engine.checkpoint.contentHash(), device: engine.device },
+      model: { name: engine.modelName, sha256: engine.contentHash, device: engine.device },
       machine: describeMachine(),
       date: new Date().toISOString(),
       methods: reports,

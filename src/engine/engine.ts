@@ -70,6 +70,8 @@ export class Engine {
 
   private constructor(
     readonly checkpoint: Checkpoint,
+    /** SHA-256 of the files that hold the weights, hexadecimal. */
+    readonly contentHash: string,
     readonly tokenizer: Tokenizer,
     /** The model's infilling format; undefined where it can only go on from the prefix. */
     readonly template: FimTemplate | undefined,
@@ -136,7 +138,7 @@ export class Engine {
       onNote("Keys and values are float32 on the processor; float16 is for a GPU.");
     const template = chooseTemplate(tokenizer);
     const kinds = headKinds.filter((kind) => folders.has(kind));
-    return new Engine(checkpoint, tokenizer, template, modelName, placement, kinds, performance.now() - start);
+    return new Engine(checkpoint, hash, tokenizer, template, modelName, placement, kinds, performance.now() - start);
   }
 
   /** Where the model runs at the moment. */

@@ -6,7 +6,7 @@ import type { Clock } from "./clock.ts";
 import { CompletionCache } from "./completionCache.ts";
 import { Debounce } from "./debounce.ts";
 import { continuationOf, type DocumentState, remainderOf, stateAfter } from "./documentState.ts";
-import type { EngineAccess } from "./engine.ts";
+import { type EngineAccess, writerOf } from "./engine.ts";
 import { firstLine } from "./firstLine.ts";
 import { type Arrival, InFlight, type NoArrival } from "./inFlight.ts";
 import { Prefetch } from "./prefetch.ts";
@@ -78,7 +78,8 @@ export class Completer {
   private readonly returned = new WeakMap<InFlight, { readonly state: DocumentState; readonly arrival: Arrival }[]>();
   /** Those whose states have text that is not in the document yet. */
   private readonly ahead = new WeakSet<InFlight>();
-  private mayLookAhead = true;
+  /** What answered when the cache was last looked at; undefined while no model has. */
+  private model: string | undefined;
   private turn = 0;
   private lastAsked = Number.NEGATIVE_INFINITY;
   private stopAbandoning: (() => void) | undefined;
@@ -87,6 +88,7 @@ export class Completer {
     private readonly engine: Pick<EngineAccess, "complete" | "state">,
     private readonly log: SuggestionLog,
     private readonly clock: Clock,
+    private mayLookAhead: boolean,
   ) {
     this.prefetch = new Prefetch(engine, this.cache, clock);
   }
@@ -125,18 +127,28 @@ export class Completer {
     if (!comesTrue) flight.cancel();
   }
 
-  /** Whether work is done that nobody waits for yet. */
+  /** Whether work is done that nobody waits for yet: at first as the constructor was told. */
   set looksAhead(wanted: boolean) {
     this.mayLookAhead = wanted;
     if (!wanted) this.prefetch.stop();
   }
 
-  /** Forgets everything: another model or other settings would have answered otherwise. */
+  /** Forgets everything: other settings or other context would have been answered otherwise. */
   invalidate(): void {
     this.cache.clear();
     this.flight?.cancel();
     this.flight = undefined;
     this.prefetch.stop();
+  }
+
+  /** What another model has answered is not this one's. */
+  private forgetOtherModel(): void {
+    const { state } = this.engine;
+    if (state.kind !== "ready") return;
+    const model = writerOf(state.model);
+    // What was asked while the first model was loading is answered by it.
+    if (this.model !== undefined && this.model !== model) this.invalidate();
+    this.model = model;
   }
 
   /** A request for a suggestion is on its way. */
@@ -146,6 +158,7 @@ export class Completer {
 
   private async find(ask: Ask, token: Token): Promise<Offer | NoSuggestion> {
     const turn = ++this.turn;
+    this.forgetOtherModel();
     const { trigger } = ask;
     const refused = refusalOf(ask, this.engine.state);
     const place = refused === undefined ? ask.read() : undefined;

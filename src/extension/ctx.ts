@@ -3,7 +3,7 @@ import * as vscode from "vscode";
 import { registerCommands } from "./commands.ts";
 import { copyDiagnostics } from "./diagnostics.ts";
 import { ModelDownloads } from "./downloadModel.ts";
-import type { ConnectionState, EngineAccess } from "./engine.ts";
+import { type ConnectionState, type EngineAccess, writerOf } from "./engine.ts";
 import { EngineClient } from "./engineClient.ts";
 import { FirstLoad } from "./firstLoad.ts";
 import { GenerateCommands } from "./generateCommand.ts";
@@ -222,7 +222,7 @@ export class Ctx implements vscode.Disposable {
     this.memory.note(state, this.chosenPath);
     if (state.kind === "failed" || state.kind === "stopped") this.journal.error(state.message);
     if (state.kind !== "ready") return;
-    const served = `${state.model.name} ${state.model.device}`;
+    const served = writerOf(state.model);
     if (this.servedModel !== undefined && served !== this.servedModel) this.throughput.clear();
     this.servedModel = served;
   }

@@ -6,6 +6,7 @@ import type {
   EngineState,
   GenerateParams,
   GenerateResult,
+  ModelDescription,
   RoundParams,
   WarmParams,
 } from "../protocol/messages.ts";
@@ -56,6 +57,14 @@ export interface EngineAccess {
   /** Ends the process, whoever uses it, and starts a new one. */
   restart(): Promise<void>;
   diagnose(): Promise<Readonly<Record<string, unknown>> | undefined>;
+}
+
+/**
+ * Names the weights and where they run: what decides how a model writes, and how fast. Another file may have the same name, and
+ * a head changes no text.
+ */
+export function writerOf({ weights, device, adapter = "" }: ModelDescription): string {
+  return `${weights} ${device} ${adapter}`;
 }
 
 /** The same engine, whose requests go another way. */

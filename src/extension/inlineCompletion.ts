@@ -30,7 +30,6 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
   readonly completer: Completer;
   private readonly gathering: ContextGathering;
   private readonly subscriptions: vscode.Disposable[];
-  private model: string | undefined;
   /** Reading them anew takes longer than all else that a keystroke needs of the editor. */
   private settings = new WeakMap<vscode.TextDocument, { readonly languageId: string; readonly settings: Settings }>();
   /** The editor asks because we said that there is an answer now, not because the user wants alternatives. */
@@ -39,7 +38,7 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
   isPaused = false;
 
   constructor(private readonly engine: EngineAccess) {
-    this.completer = new Completer(engine, this.log, systemClock);
+    this.completer = new Completer(engine, this.log, systemClock, vscode.window.state.focused);
     this.gathering = new ContextGathering(engine, {
       isReady: () => engine.state.kind === "ready",
       isIdleFor: (ms) => this.completer.isIdleFor(ms) && engine.state.kind === "ready" && !engine.state.busy,
@@ -67,12 +66,6 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
         this.settings = new WeakMap();
         this.completer.invalidate();
         this.gathering.forget();
-      }),
-      engine.onState((state) => {
-        if (state.kind !== "ready" || state.model.name === this.model) return;
-        // What was asked while the first model was loading is answered by it.
-        if (this.model !== undefined) this.completer.invalidate();
-        this.model = state.model.name;
       }),
     ];
   }

@@ -69,6 +69,8 @@ export interface EngineConfiguration {
 export interface ModelDescription {
   /** Catalogue name or file name. */
   readonly name: string;
+  /** SHA-256 of the files that hold its weights, hexadecimal. */
+  readonly weights: string;
   readonly device: "cpu" | "gpu";
   /** The GPU's name; absent on the processor. */
   readonly adapter?: string;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { CancellationTokenSource, ErrorCodes, type MessageConnection } from "vscode-jsonrpc/node";
@@ -368,6 +369,8 @@ describe("the engine process", function () {
       await client.until(() => client.state.kind === "ready");
       const { notes } = await client.complete(short).answer;
       assert.deepEqual(notes, ["noInfilling"]);
+      const state = client.state as Extract<EngineState, { kind: "ready" }>;
+      assert.equal(state.model.weights, createHash("sha256").update(readFileSync(llama)).digest("hex"));
 
       const told = client.states.length;
       await client.configure({ modelPath: llama });

@@ -78,6 +78,7 @@ export class LoadedModel {
     const { device, adapter, deviceReason } = engine;
     return {
       name: this.name,
+      weights: engine.contentHash,
       device,
       ...(adapter === undefined ? {} : { adapter }),
       ...(deviceReason === undefined ? {} : { deviceReason }),

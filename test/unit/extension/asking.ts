@@ -50,7 +50,11 @@ export class Desk {
   offersAgain = 0;
   readonly engine = new ScriptedEngine();
   readonly log = new SuggestionLog();
-  readonly completer = new Completer(this.engine, this.log, this.clock);
+  readonly completer: Completer;
+
+  constructor(looksAhead = true) {
+    this.completer = new Completer(this.engine, this.log, this.clock, looksAhead);
+  }
 
   /** Asks for a suggestion at "|". */
   ask(text: string, wish: Wish = {}): Asked {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { defaultSettings } from "../../../src/extension/settings.ts";
 import { Desk, placeOf } from "./asking.ts";
+import { readyState } from "./scriptedEngine.ts";
 
 const block = "{\n  first();\n  second();\n  third();\n}";
 const above = "function run() ";
@@ -50,6 +51,24 @@ describe("Completer", () => {
     ])
       assert.deepEqual((await desk.complete("f() {|", "\n  a();", { indentation }))?.texts, ["\n  a();"]);
     assert.equal(desk.engine.of("typed").length, 3);
+  });
+
+  it("asks again once other weights answer, whatever their name, and keeps what the same ones answered", async () => {
+    const serve = (changes: object) => {
+      desk.engine.state = { ...readyState, model: { ...readyState.model, ...changes } };
+    };
+    desk.engine.state = { kind: "loading", name: "tiny", stage: "loading" };
+    await desk.complete("const a = |", "first");
+    serve({});
+    assert.deepEqual((await desk.ask("const a = |").offer)?.texts, ["first"], "it answered while it was loading");
+    desk.engine.state = { kind: "released", name: "tiny" };
+    serve({ loadMs: 2, heads: ["jakiro"] });
+    assert.deepEqual((await desk.ask("const a = |").offer)?.texts, ["first"], "it was loaded again");
+    for (const change of [{ weights: "b2" }, { device: "gpu" }, { device: "gpu", adapter: "Other" }]) {
+      serve(change);
+      const answer = JSON.stringify(change);
+      assert.deepEqual((await desk.complete("const a = |", answer))?.texts, [answer]);
+    }
   });
 
   it("remembers that there was nothing to add", async () => {
@@ -369,6 +388,13 @@ describe("Completer", () => {
       await desk.complete("c|", "1;", { settings: { prefetch: false } });
       await desk.clock.advance(0);
       assert.equal(desk.engine.of("prefetch").length, 1);
+    });
+
+    it("is not made from the start where the window opens behind others", async () => {
+      const behind = new Desk(false);
+      await behind.complete("a|", "1;");
+      await behind.clock.advance(0);
+      assert.equal(behind.engine.of("prefetch").length, 0);
     });
 
     it("continues a block after the whole of it, not after the lines that were shown first", async () => {

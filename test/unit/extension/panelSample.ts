@@ -33,6 +33,7 @@ export function model(changes: Partial<ModelDescription> = {}): ModelDescription
     infilling: true,
     chat: true,
     loadMs: 2300,
+    weights: "1d96",
     residentBytes: 1_290_000_000,
     plainTokensPerSecond: 40,
     forwardMs: [

@@ -15,11 +15,12 @@ export interface ScriptedRequest {
 
 const statistics = {} as RequestStatistics;
 
-export const readyState: ConnectionState = {
+export const readyState: Extract<ConnectionState, { kind: "ready" }> = {
   kind: "ready",
   busy: false,
   model: {
     name: "tiny",
+    weights: "a1",
     device: "cpu",
     heads: [],
     infilling: true,

@@ -23,7 +23,7 @@ class FakeModel implements HostedModel {
   }
 
   describe() {
-    const measured = { loadMs: 1, residentBytes: 1, plainTokensPerSecond: 1, forwardMs: [] };
+    const measured = { weights: "", loadMs: 1, residentBytes: 1, plainTokensPerSecond: 1, forwardMs: [] };
     return { name: this.name, device: "cpu" as const, heads: [], infilling: true, chat: false, ...measured };
   }
 
