@@ -260,5 +260,6 @@ function refuseDamaged(path: string): void {
   const sentence = `${path} is not ${name} as it was published: it is damaged, or another program has changed it`;
   throw new JakiroError("model", `${sentence}; remove it (jakiro models remove ${name}) and get it again.`, {
     inEditor: `${sentence}; remove it under Manage Models and choose it again.`,
+    remedy: "files",
   });
 }

@@ -67,6 +67,7 @@ export async function openHead(kind: HeadKind, sources: HeadSources): Promise<He
     const sentence = `There is no ${kind} head for ${modelName}`;
     throw new JakiroError("model", `${sentence}; name one with --head, or choose another method.`, {
       inEditor: `${sentence}; name one in jakiro.head.`,
+      remedy: "head",
     });
   }
   const file = HeadFile.open(folder, checkpoint.config);

@@ -108,6 +108,7 @@ export class Placement {
         throw new JakiroError("model", `${reason} Choose auto or cpu as the device.`, {
           cause: error,
           inEditor: `${reason} Set jakiro.device to auto or cpu.`,
+          remedy: "device",
         });
       }
       const model = await loaders.cpu();

@@ -12,7 +12,7 @@ import { type Arrival, InFlight, type NoArrival } from "./inFlight.ts";
 import { Prefetch } from "./prefetch.ts";
 import { type EditorFacts, refusalByEditor, refusalByEngine, refusalByPlace, type Trigger } from "./requestPolicy.ts";
 import type { Settings } from "./settings.ts";
-import type { NoSuggestion, SuggestionLog } from "./suggestionLog.ts";
+import { engineFailed, type NoSuggestion, type SuggestionLog } from "./suggestionLog.ts";
 
 /** A wish for a suggestion. */
 export interface Ask {
@@ -200,7 +200,7 @@ export class Completer {
     }
     if (typeof outcome === "object") return this.offer(ask, state, outcome);
     if (outcome !== "ended" || flight!.isCancelled) return { stage: "typing" };
-    return flight!.failure === undefined ? { stage: "yielded" } : { stage: "engine", detail: flight!.failure };
+    return flight!.failure === undefined ? { stage: "yielded" } : engineFailed(flight!.failure);
   }
 
   /** Whether the engine could begin at once; a prefetch gives way without delay. */

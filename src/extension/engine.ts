@@ -7,6 +7,7 @@ import type {
   GenerateParams,
   GenerateResult,
   ModelDescription,
+  RemedyName,
   RoundParams,
   WarmParams,
 } from "../protocol/messages.ts";
@@ -21,13 +22,32 @@ export type ConnectionState =
       readonly kind: "stopped";
       /** For the user: what happened and what to do. */
       readonly message: string;
-      /** The system ended it while it loaded the model: the memory is probably short. */
-      readonly memoryShort?: true;
+      /** Absent: to restart it. */
+      readonly remedy?: FailureRemedy;
     };
+
+/** What helps against a failure of the engine: what it names itself, or to tell its makers ("report"). */
+export type FailureRemedy = RemedyName | "report";
+
+/** A failure as it is told of: one sentence for the user, and what helps where that is known. */
+export interface Failure {
+  readonly message: string;
+  readonly remedy?: FailureRemedy | undefined;
+}
+
+/** A failure of the engine. */
+export class EngineFailure extends Error implements Failure {
+  constructor(
+    message: string,
+    readonly remedy: FailureRemedy | undefined,
+  ) {
+    super(message);
+  }
+}
 
 /**
  * The engine as the rest of the extension knows it. Requests start the engine where none runs; those that were in flight when
- * it died resolve to undefined, and so do cancelled ones. Other failures reject with an Error whose message is for the user.
+ * it died resolve to undefined, and so do cancelled ones. Other failures reject with an EngineFailure.
  */
 export interface EngineAccess {
   readonly state: ConnectionState;

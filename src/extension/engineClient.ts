@@ -11,12 +11,12 @@ import {
   type WarmParams,
 } from "../protocol/messages.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import type { ConnectionState, EngineAccess } from "./engine.ts";
+import { type ConnectionState, type EngineAccess, EngineFailure, type FailureRemedy } from "./engine.ts";
 import { EngineBackoff } from "./engineBackoff.ts";
 import { unlessCancelled } from "./engineCancellation.ts";
 import type { EngineConnection } from "./engineConnection.ts";
-import { BlockedStart, EngineMeeting, type MeetingOptions, type MetEngine } from "./engineMeeting.ts";
-import { endEngine } from "./engineProcess.ts";
+import { EngineMeeting, FailedStart, type MeetingOptions, type MetEngine } from "./engineMeeting.ts";
+import { type Culprit, endEngine } from "./engineProcess.ts";
 import type { Localizer } from "./localizer.ts";
 
 export interface EngineClientOptions extends MeetingOptions {
@@ -38,8 +38,9 @@ interface End {
   readonly why: string;
   /** Undefined where it never answered. */
   readonly servedMs: number | undefined;
-  /** What others ended, or kept from running: the executable of this name, or a process that loaded a model. */
-  readonly victim?: { readonly executable: string } | "loading" | undefined;
+  readonly culprit: Culprit;
+  /** What it was doing: beginning to run the executable of this name, or loading a model. */
+  readonly during?: { readonly executable: string } | "loading" | undefined;
 }
 
 /** The engine process as one window uses it: joins or starts it, brings it back when it ended, and asks it. */
@@ -162,7 +163,7 @@ export class EngineClient implements EngineAccess, Disposable {
   /** The engine, started where none runs; undefined once this is disposed of. Rejects where it is stopped. */
   private async whenConnected(): Promise<EngineConnection | undefined> {
     while (!this.lifetime.signal.aborted) {
-      if (this.current.kind === "stopped") throw new Error(this.current.message);
+      if (this.current.kind === "stopped") throw new EngineFailure(this.current.message, this.current.remedy);
       const { connection, abort } = this.attempt ?? this.begin();
       try {
         return await connection;
@@ -198,8 +199,9 @@ export class EngineClient implements EngineAccess, Disposable {
       } catch (error) {
         signal.throwIfAborted();
         const why = error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
-        const victim = error instanceof BlockedStart ? error : undefined;
-        await this.recoverFrom({ why, servedMs: undefined, victim }, signal);
+        const start = error instanceof FailedStart ? error : undefined;
+        const culprit = start?.culprit ?? "itself";
+        await this.recoverFrom({ why, servedMs: undefined, culprit, during: start }, signal);
       }
     }
   }
@@ -213,19 +215,20 @@ export class EngineClient implements EngineAccess, Disposable {
       const message = this.lastMessage(end);
       log.info(message);
       this.attempt = undefined;
-      this.setState({ kind: "stopped", message, ...(end.victim === "loading" ? { memoryShort: true } : {}) });
-      throw new Error(message);
+      const remedy = remedyFor(end);
+      this.setState({ kind: "stopped", message, ...(remedy === undefined ? {} : { remedy }) });
+      throw new EngineFailure(message, remedy);
     }
     log.info(`Engine: ${end.why}; it is started again in ${pauseMs / 1000} s.`);
     if (pauseMs > 0) await pause(this.clock, pauseMs, signal);
   }
 
   /** Why the engine stays off, and what to do. */
-  private lastMessage({ why, victim }: End): string {
+  private lastMessage({ why, culprit, during }: End): string {
     const { l10n, memoryOf } = this.options;
-    if (victim === undefined)
+    if (culprit !== "others" || during === undefined)
       return l10n.t("The engine failed five times and stays off until you restart it; the last time, {0}.", why);
-    if (victim === "loading") {
+    if (during === "loading") {
       const modelPath = this.configuration?.modelPath;
       const sentence = l10n.t(
         "The engine failed five times and stays off: the system ended it while it loaded the model, for which the memory is probably short. Choose a smaller one, or make room and restart the engine.",
@@ -234,7 +237,7 @@ export class EngineClient implements EngineAccess, Disposable {
     }
     return l10n.t(
       "The engine failed five times and stays off: security software may have stopped {0}. Allow it there and restart the engine; the last time, {1}.",
-      victim.executable,
+      during.executable,
       why,
     );
   }
@@ -253,8 +256,7 @@ export class EngineClient implements EngineAccess, Disposable {
       const servedMs = this.clock.now() - since;
       const wasLoading = connection.state.kind === "loading";
       this.begin(async (lostSignal) => {
-        const { why, byOthers } = await epitaph(lostSignal);
-        return { why, servedMs, victim: byOthers && wasLoading ? "loading" : undefined };
+        return { ...(await epitaph(lostSignal)), servedMs, during: wasLoading ? "loading" : undefined };
       });
     });
     this.tellConfiguration(connection);
@@ -288,6 +290,12 @@ export class EngineClient implements EngineAccess, Disposable {
     this.current = state;
     this.stateEmitter.fire(state);
   }
+}
+
+/** What helps where restarting is of no use: a smaller model where the memory is short, nothing where the processor is too old. */
+function remedyFor({ culprit, during }: End): FailureRemedy | undefined {
+  if (culprit === "processor") return "report";
+  return culprit === "others" && during === "loading" ? "model" : undefined;
 }
 
 /** What the first request will find: an engine without the model in memory, or without a model. */

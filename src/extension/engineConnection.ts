@@ -9,11 +9,13 @@ import {
 import {
   type EngineState,
   errorCodes,
+  type FailureData,
   messages,
   type ProgressParams,
   type ProveResult,
   type RoundParams,
 } from "../protocol/messages.ts";
+import { EngineFailure } from "./engine.ts";
 import { unlessCancelled } from "./engineCancellation.ts";
 
 type TextListener = (text: ProgressParams["text"]) => void;
@@ -66,7 +68,7 @@ export class EngineConnection implements Disposable {
 
   /**
    * The engine's answer to what `send` asks; undefined where it yielded to a more urgent request, the token was cancelled or
-   * the connection was lost. Rejects with an Error whose message is for the user. A cancelled request is not waited for: the
+   * the connection was lost. Rejects with an EngineFailure. A cancelled request is not waited for: the
    * engine takes as long as one forward to notice.
    */
   async ask<Result>(
@@ -76,7 +78,7 @@ export class EngineConnection implements Disposable {
     if (this.lost || token?.isCancellationRequested) return undefined;
     const answer = send(this.rpc).catch((error: unknown) => {
       if (isSilent(error)) return undefined;
-      throw new Error(error instanceof Error ? error.message : String(error));
+      throw failureOf(error);
     });
     return unlessCancelled(answer, token);
   }
@@ -100,6 +102,11 @@ export class EngineConnection implements Disposable {
     this.rpc.dispose();
     this.lostEmitter.fire();
   }
+}
+
+function failureOf(error: unknown): EngineFailure {
+  const { remedy } = (error instanceof ResponseError ? (error.data as FailureData | undefined) : undefined) ?? {};
+  return new EngineFailure(error instanceof Error ? error.message : String(error), remedy);
 }
 
 const silentCodes: readonly number[] = [

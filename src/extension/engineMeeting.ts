@@ -7,7 +7,7 @@ import { prepareFolder, readSecret, rendezvousOf } from "../protocol/rendezvous.
 import type { EngineConnection } from "./engineConnection.ts";
 import { knock } from "./engineHandshake.ts";
 import { EngineLogFile, type LogSink } from "./engineLog.ts";
-import { type EngineProcess, engineEnvironment, type ProcessEnd, startEngine } from "./engineProcess.ts";
+import { type Culprit, type EngineProcess, engineEnvironment, type ProcessEnd, startEngine } from "./engineProcess.ts";
 import { type RuntimeChoice, resolveRuntime, runtimeMachine } from "./engineRuntime.ts";
 
 /** Milliseconds. */
@@ -39,8 +39,7 @@ export interface MeetingOptions {
 export interface Epitaph {
   /** A sentence without its full stop. */
   readonly why: string;
-  /** The system or a program on it ended it. */
-  readonly byOthers: boolean;
+  readonly culprit: Culprit;
 }
 
 /** An engine that answers. */
@@ -50,11 +49,12 @@ export interface MetEngine {
   epitaph(signal: AbortSignal): Promise<Epitaph>;
 }
 
-/** The engine's executable could not be run, or was ended by others before it answered. */
-export class BlockedStart extends Error {
+/** The engine ended before it answered. */
+export class FailedStart extends Error {
   /** @param executable its file name */
   constructor(
     message: string,
+    readonly culprit: Culprit,
     readonly executable: string,
   ) {
     super(message);
@@ -75,7 +75,7 @@ export class EngineMeeting {
 
   /**
    * Returns once the engine answered. Rejects with an Error that says why it does not, in one sentence without its full stop,
-   * a BlockedStart where others saw to that, or with the signal's reason.
+   * a FailedStart where it ended, or with the signal's reason.
    */
   async meet(signal: AbortSignal): Promise<MetEngine> {
     const build = await buildOf(this.options.engineScript);
@@ -143,7 +143,7 @@ export class EngineMeeting {
       if (connection !== undefined) return connection;
       if (end !== undefined) {
         const why = await this.withLastWords(`it ended ${end.how} before it answered`, child.logOffset);
-        throw end.byOthers ? new BlockedStart(why, executable) : new Error(why);
+        throw new FailedStart(why, end.culprit, executable);
       }
       if (performance.now() > deadline) {
         throw new Error(await this.withLastWords(`it did not answer within ${startMs / 1000} s`, child.logOffset));
@@ -157,7 +157,7 @@ export class EngineMeeting {
     const offset = await this.logFile.size();
     return {
       connection,
-      epitaph: async () => ({ why: await this.withLastWords("it ended", offset), byOthers: false }),
+      epitaph: async () => ({ why: await this.withLastWords("it ended", offset), culprit: "itself" }),
     };
   }
 
@@ -166,7 +166,7 @@ export class EngineMeeting {
     const patience = sleep(this.timing.endMs, undefined, { signal, ref: false }).catch(() => undefined);
     const end = await Promise.race([child.ended, patience]);
     const what = end === undefined ? "it closed the connection" : `it ended ${end.how}`;
-    return { why: await this.withLastWords(what, child.logOffset), byOthers: end?.byOthers ?? false };
+    return { why: await this.withLastWords(what, child.logOffset), culprit: end?.culprit ?? "itself" };
   }
 
   private async withLastWords(what: string, logOffset: number): Promise<string> {

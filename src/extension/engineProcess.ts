@@ -13,12 +13,17 @@ export interface EngineCommand {
   readonly environment: NodeJS.ProcessEnv;
 }
 
+/**
+ * What brought a process to its end: perhaps itself, others, where its executable could not be run or the system or a program on it
+ * ended it, or a processor that lacks an instruction.
+ */
+export type Culprit = "itself" | "others" | "processor";
+
 /** How a process ended. */
 export interface ProcessEnd {
   /** Part of a sentence: "with exit code 1". */
   readonly how: string;
-  /** Its executable could not be run, or the system or a program on it ended it: no doing of the engine's. */
-  readonly byOthers: boolean;
+  readonly culprit: Culprit;
 }
 
 /** A process that was started, which says nothing yet about whether it answers. */
@@ -65,7 +70,7 @@ export async function startEngine(
 
 /** The executable was tried out before: that it cannot be run now is not its own fault. */
 function notRun({ code }: NodeJS.ErrnoException): ProcessEnd {
-  return { how: `because it could not be run (${code})`, byOthers: true };
+  return { how: `because it could not be run (${code})`, culprit: "others" };
 }
 
 /** NTSTATUS codes with which Windows keeps an executable from running, or ends a process for want of memory: no crash of its own. */
@@ -85,10 +90,11 @@ const illegalInstruction = 0xc000001d;
 export function endOf(code: number | null, signal: NodeJS.Signals | null): ProcessEnd {
   const status = (code ?? 0) >>> 0;
   if (signal === "SIGILL" || status === illegalInstruction)
-    return { how: "at an instruction that this processor does not have", byOthers: false };
-  if (signal !== null) return { how: `by ${signal}`, byOthers: signal === "SIGKILL" };
-  if (status < leastStatus) return { how: `with exit code ${code}`, byOthers: false };
-  return { how: `with exit code 0x${status.toString(16).toUpperCase()}`, byOthers: refusals.has(status) };
+    return { how: "at an instruction that this processor does not have", culprit: "processor" };
+  if (signal !== null) return { how: `by ${signal}`, culprit: signal === "SIGKILL" ? "others" : "itself" };
+  if (status < leastStatus) return { how: `with exit code ${code}`, culprit: "itself" };
+  const culprit = refusals.has(status) ? "others" : "itself";
+  return { how: `with exit code 0x${status.toString(16).toUpperCase()}`, culprit };
 }
 
 /** The environment without what the editor sets for itself, which would make another Node or Electron act up. */

@@ -6,7 +6,7 @@ import type { CompleteParams, CompleteResult, Snippet } from "../protocol/messag
 import type { Token } from "./cancellation.ts";
 import type { Clock } from "./clock.ts";
 import { continuationOf, type DocumentState, remainderOf } from "./documentState.ts";
-import type { EngineAccess } from "./engine.ts";
+import type { EngineAccess, Failure } from "./engine.ts";
 
 /** What the engine is asked besides the text around the cursor. */
 export interface RequestOptions {
@@ -35,8 +35,7 @@ export class InFlight {
   readonly ended: Promise<void>;
   /** What the engine ended with; undefined before, and where it was cancelled, died or failed. */
   result: CompleteResult | undefined;
-  /** A sentence for the user. */
-  failure: string | undefined;
+  failure: Failure | undefined;
   readonly startedAt: number;
   private text = "";
   /** When the first whole line was there, where several may come; when the engine was done, elsewhere. */
@@ -129,7 +128,7 @@ export class InFlight {
         },
       );
     } catch (error) {
-      this.failure = error instanceof Error ? error.message : String(error);
+      this.failure = error instanceof Error ? error : { message: String(error) };
     }
     this.hasEnded = true;
     this.showableAt ??= this.clock.now();

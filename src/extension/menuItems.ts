@@ -56,7 +56,7 @@ export function menuItems({ engine, enabled, memoryShort, other }: MenuFacts, l1
     diagnostics,
   ];
   if (broken) {
-    const { title, ...remedy } = engineRemedy(engine, engine.message, l10n);
+    const { title, ...remedy } = engineRemedy(engine.remedy, engine, l10n);
     const helps = usual.find(({ command }) => command === remedy.command);
     return foremost([helps ?? { label: `$(settings-gear) ${title}`, description: "", ...remedy }, log], usual);
   }

@@ -2,7 +2,7 @@ import { onlyClosers } from "../engine/completion/facts.ts";
 import type { ConnectionState } from "./engine.ts";
 import { isPrivate } from "./privateFiles.ts";
 import type { Settings } from "./settings.ts";
-import type { NoSuggestion } from "./suggestionLog.ts";
+import { engineFailed, type NoSuggestion } from "./suggestionLog.ts";
 
 export type Trigger = "automatic" | "manual";
 
@@ -52,7 +52,7 @@ export function isEnabledFor(languageId: string, { enabledLanguages }: Settings)
 export function refusalByEngine(state: ConnectionState): NoSuggestion | undefined {
   if (state.kind === "noModel") return { stage: "noModel" };
   const isGone = state.kind === "stopped" || (state.kind === "failed" && state.serving === undefined);
-  return isGone ? { stage: "engine", detail: state.message } : undefined;
+  return isGone ? engineFailed(state) : undefined;
 }
 
 /** While typing, text behind the cursor other than closing characters means that something is being changed there. */

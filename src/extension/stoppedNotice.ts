@@ -25,7 +25,7 @@ export class StoppedNotice {
     const current = state();
     if (current.kind !== "stopped" || current === this.told || !isFocused()) return;
     this.told = current;
-    const remedy = engineRemedy(current, current.message, l10n);
+    const remedy = engineRemedy(current.remedy, current, l10n);
     const log = l10n.t("Show Log");
     const answer = await ask(current.message, remedy.title, log);
     if (answer === remedy.title) await run(remedy.command, ...(remedy.arguments ?? []));

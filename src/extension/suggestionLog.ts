@@ -1,7 +1,7 @@
-import type { ConnectionState } from "./engine.ts";
+import type { ConnectionState, Failure, FailureRemedy } from "./engine.ts";
 import type { Localizer } from "./localizer.ts";
 import { type OtherProvider, providerRemedy, providerText } from "./otherProviders.ts";
-import { engineRemedy, type Remedy } from "./remedies.ts";
+import { engineRemedy, type Remedy, settingRemedy } from "./remedies.ts";
 
 /** Where the way from a keystroke to a suggestion can end. */
 export type Stage =
@@ -28,6 +28,13 @@ export interface NoSuggestion {
   readonly stage: Stage;
   /** A language id, or the engine's own sentence. */
   readonly detail?: string;
+  /** What helps against a failure of the engine. */
+  readonly remedy?: FailureRemedy;
+}
+
+/** The engine has failed, in its words. */
+export function engineFailed({ message, remedy }: Failure): NoSuggestion {
+  return { stage: "engine", detail: message, ...(remedy === undefined ? {} : { remedy }) };
 }
 
 /** What `Why No Suggestion?` shows. */
@@ -87,7 +94,7 @@ function isWaitEnded(last: NoSuggestion | "shown"): boolean {
 }
 
 function explanationOf(
-  { stage, detail = "" }: NoSuggestion,
+  { stage, detail = "", remedy }: NoSuggestion,
   engine: ConnectionState | undefined,
   l10n: Localizer,
 ): Explanation {
@@ -104,11 +111,7 @@ function explanationOf(
     selection: { sentence: l10n.t("Text is selected: press an arrow key, or generate code from an instruction.") },
     editorSetting: {
       sentence: l10n.t("Inline suggestions are switched off in the editor's settings."),
-      remedy: {
-        title: l10n.t("Open Settings"),
-        command: "workbench.action.openSettings",
-        arguments: ["editor.inlineSuggest.enabled"],
-      },
+      remedy: settingRemedy("editor.inlineSuggest.enabled", l10n),
     },
     paused: { sentence: l10n.t("On battery, suggestions appear only when you ask for them."), remedy: trigger },
     disabled: { sentence: l10n.t("Suggestions are switched off."), remedy: toggle },
@@ -124,7 +127,7 @@ function explanationOf(
       sentence: l10n.t("The model is being loaded; suggestions begin when it is ready."),
       remedy: { title: l10n.t("Open Statistics"), command: "jakiro.openStatistics" },
     },
-    engine: { sentence: detail, remedy: engineRemedy(engine, detail, l10n) },
+    engine: { sentence: detail, remedy: engineRemedy(remedy, engine, l10n) },
     midLine: {
       sentence: l10n.t("Code follows the cursor on its line; while typing, suggestions appear at line ends only."),
       remedy: trigger,

@@ -20,6 +20,17 @@ export const errorCodes = {
   failed: -32005,
 } as const;
 
+/**
+ * What helps against a failure: another model, or the same one fetched again ("model"); removing model files, which are damaged or
+ * take room on the disk that others need ("files"); another choice of head or device; starting the engine anew ("restart").
+ */
+export type RemedyName = "model" | "files" | "head" | "device" | "restart";
+
+/** What a `ResponseError` holds beside its message. */
+export interface FailureData {
+  readonly remedy?: RemedyName;
+}
+
 /** 32 random bytes in hexadecimal, made anew for every connection. */
 export type Nonce = string;
 
@@ -109,6 +120,7 @@ export type EngineState =
       readonly kind: "failed";
       readonly name: string;
       readonly message: string;
+      readonly remedy?: RemedyName;
       /** The model that goes on answering, where one does. */
       readonly serving?: string;
     };

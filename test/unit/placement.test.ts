@@ -119,7 +119,10 @@ describe("Placement", () => {
   it("refuses where the GPU was chosen and cannot be used", async () => {
     gpuFault = "There is none.";
     const inEditor = "There is none. Set jakiro.device to auto or cpu.";
-    const refused = new JakiroError("model", "There is none. Choose auto or cpu as the device.", { inEditor });
+    const refused = new JakiroError("model", "There is none. Choose auto or cpu as the device.", {
+      inEditor,
+      remedy: "device",
+    });
     await assert.rejects(choose("gpu"), refused);
     assert.deepEqual(loads, ["refused"]);
   });

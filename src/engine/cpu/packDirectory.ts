@@ -82,13 +82,14 @@ function explained(error: unknown, folder: string): unknown {
   const { code, path } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC" || code === "EDQUOT") {
     const message = `The disk is full while packing the model into ${folder}; free some space and try again.`;
-    return new JakiroError("io", message, { cause: error });
+    return new JakiroError("io", message, { cause: error, remedy: "files" });
   }
   if (code !== undefined && path?.startsWith(folder)) {
     const sentence = `${folder} cannot be written (${code}); check its permissions`;
     return new JakiroError("io", `${sentence} or set JAKIRO_CACHE_DIR to another folder.`, {
       cause: error,
       inEditor: `${sentence} and restart the engine.`,
+      remedy: "restart",
     });
   }
   return error;

@@ -152,6 +152,7 @@ export function encodeSequence(start: SequenceStart): Uint32Array {
     const sentence = `The model ends its texts with ${endTokens.size} different tokens, more than ${mostEndTokens}`;
     throw new JakiroError("model", `${sentence}: use --device cpu.`, {
       inEditor: `${sentence}: set jakiro.device to cpu.`,
+      remedy: "device",
     });
   }
   const words = new Uint32Array(sequenceWords);

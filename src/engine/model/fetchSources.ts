@@ -160,7 +160,7 @@ async function fillFrom(
       throw new JakiroError(
         "io",
         `${sentence}; make room there, or set JAKIRO_MODELS_DIR to a folder on a larger disk.`,
-        { inEditor: `${sentence}; make room there and try again.` },
+        { inEditor: `${sentence}; make room there and try again.`, remedy: "files" },
       );
     }
     await source.fill(model, part, signal);

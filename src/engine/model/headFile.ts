@@ -210,10 +210,15 @@ function readConfig(path: string): HeadConfig {
 
 function malformed(path: string, detail: string, cause?: unknown): JakiroError {
   const sentence = `${path} is not a usable draft head: ${detail}; export it again`;
-  return new JakiroError("model", `${sentence}.`, { cause, inEditor: `${sentence}, or leave jakiro.head empty.` });
+  return new JakiroError("model", `${sentence}.`, { cause, ...orNone(sentence) });
 }
 
 function unfit(path: string, detail: string): JakiroError {
   const sentence = `The draft head ${path} was made for another model: ${detail}; choose another head`;
-  return new JakiroError("model", `${sentence}.`, { inEditor: `${sentence}, or leave jakiro.head empty.` });
+  return new JakiroError("model", `${sentence}.`, orNone(sentence));
+}
+
+/** What the editor is told: the model drafts without a head as well. */
+function orNone(sentence: string) {
+  return { inEditor: `${sentence}, or leave jakiro.head empty.`, remedy: "head" } as const;
 }

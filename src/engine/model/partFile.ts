@@ -164,6 +164,7 @@ export function writeFailure(error: unknown, path: string): JakiroError {
     return new JakiroError("io", `${sentence} run the command again, it goes on where it stopped.`, {
       cause: error,
       inEditor: `${sentence} try again, it goes on where it stopped.`,
+      remedy: "files",
     });
   }
   const sentence = `${path} could not be written (${code}); check the folder's permissions`;

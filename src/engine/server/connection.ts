@@ -157,7 +157,7 @@ export class Connection implements Client {
   }
 
   /** The answer after which the connection is closed. */
-  private lastAnswer(error: ResponseError): ResponseError {
+  private lastAnswer<Data>(error: ResponseError<Data>): ResponseError<Data> {
     this.writer.closeAfterNext();
     return error;
   }

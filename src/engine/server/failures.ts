@@ -1,5 +1,5 @@
 import { ErrorCodes, ResponseError } from "vscode-jsonrpc/node";
-import { errorCodes } from "../../protocol/messages.ts";
+import { errorCodes, type FailureData } from "../../protocol/messages.ts";
 import { JakiroError } from "../errors.ts";
 
 /** RequestCancelled of the language server protocol. */
@@ -18,10 +18,12 @@ export function badParams(sentence: string): ResponseError {
 }
 
 /** What a client is told of any failure; `log` hears of those that nobody foresaw. */
-export function asResponse(error: unknown, log: (line: string) => void): ResponseError {
+export function asResponse(error: unknown, log: (line: string) => void): ResponseError<FailureData | undefined> {
   if (error instanceof ResponseError) return error;
   if (error instanceof JakiroError) {
-    return new ResponseError(error.kind === "model" ? errorCodes.model : errorCodes.failed, error.inEditor);
+    const { kind, inEditor, remedy } = error;
+    const data = remedy === undefined ? undefined : { remedy };
+    return new ResponseError(kind === "model" ? errorCodes.model : errorCodes.failed, inEditor, data);
   }
   const reason = error instanceof Error ? error.message : String(error);
   log(`Unexpected: ${error instanceof Error ? (error.stack ?? reason) : reason}`);

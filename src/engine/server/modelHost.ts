@@ -48,7 +48,7 @@ export class ModelHost<Model extends HostedModel> {
   private current: { readonly key: string; readonly model: Model } | undefined;
   private loading: Loading<Model> | undefined;
   /** Why the model that is configured could not be loaded. */
-  private failure: ResponseError | undefined;
+  private failure: ReturnType<typeof asResponse> | undefined;
   private idle: NodeJS.Timeout | undefined;
   /** The load that was given up last: the next one begins when its memory is free. */
   private givenUp: Promise<unknown> = Promise.resolve();
@@ -66,7 +66,8 @@ export class ModelHost<Model extends HostedModel> {
     if (choice === undefined) return { kind: "noModel" };
     if (failure !== undefined) {
       const serving = current === undefined ? {} : { serving: current.model.describe().name };
-      return { kind: "failed", name: nameOf(choice.modelPath), message: failure.message, ...serving };
+      const { message, data } = failure;
+      return { kind: "failed", name: nameOf(choice.modelPath), message, ...data, ...serving };
     }
     if (current === undefined) return { kind: "released", name: nameOf(choice.modelPath) };
     return { kind: "ready", model: current.model.describe(), busy: this.parts.isBusy() };

@@ -104,7 +104,7 @@ describe("writeOnce", () => {
       }),
       (error) => {
         assert.ok(error instanceof JakiroError);
-        assert.deepEqual([error.kind, error.exitCode], ["io", 6]);
+        assert.deepEqual([error.kind, error.exitCode, error.remedy], ["io", 6, "files"]);
         assert.match(error.message, /disk is full .+ free some space/);
         assert.ok(error.message.includes(join(root, "packed")));
         return true;

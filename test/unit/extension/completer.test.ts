@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EngineFailure } from "../../../src/extension/engine.ts";
 import { defaultSettings } from "../../../src/extension/settings.ts";
 import { Desk, placeOf } from "./asking.ts";
 import { readyState } from "./scriptedEngine.ts";
@@ -513,12 +514,12 @@ describe("Completer", () => {
     it("end empty with the engine's sentence, and the next request works", async () => {
       const asked = desk.ask("a|");
       await desk.clock.advance(0);
-      desk.engine.latest.fail("The model file is damaged.");
+      desk.engine.latest.fail(new EngineFailure("The model file is damaged.", "model"));
       assert.equal(await asked.offer, undefined);
       assert.deepEqual(desk.log.explain({ t: (message) => message }), {
         stage: "engine",
         sentence: "The model file is damaged.",
-        remedy: { title: "Restart Engine", command: "jakiro.restartEngine" },
+        remedy: { title: "Select Model", command: "jakiro.selectModel" },
       });
       assert.deepEqual((await desk.complete("a|", "1"))?.texts, ["1"]);
     });

@@ -145,9 +145,9 @@ describe("quick menu", () => {
   it("offers first what helps where the engine failed, then the log", () => {
     for (const [engine, remedy] of [
       [{ kind: "failed", name: "m", message: "x" }, "jakiro.selectModel"],
-      [{ kind: "failed", name: "m", message: "Set jakiro.device to cpu." }, "workbench.action.openSettings"],
+      [{ kind: "failed", name: "m", message: "x", remedy: "device" }, "workbench.action.openSettings"],
       [{ kind: "stopped", message: "x" }, "jakiro.restartEngine"],
-      [{ kind: "stopped", message: "x", memoryShort: true }, "jakiro.selectModel"],
+      [{ kind: "stopped", message: "x", remedy: "model" }, "jakiro.selectModel"],
     ] as const) {
       const offered = commands({ engine, enabled: true }, english);
       assert.deepEqual(offered.slice(0, 2), [remedy, "jakiro.showLog"]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { realpathSync } from "node:fs";
 import { CancellationToken, CancellationTokenSource } from "vscode-jsonrpc/node";
-import type { ConnectionState } from "../../../src/extension/engine.ts";
+import { type ConnectionState, EngineFailure } from "../../../src/extension/engine.ts";
 import type { EngineClient } from "../../../src/extension/engineClient.ts";
 import { endOf } from "../../../src/extension/engineProcess.ts";
 import type { RoundParams } from "../../../src/protocol/messages.ts";
@@ -121,9 +121,9 @@ describe("engine client", () => {
     client.configure({ ...configuration, modelPath: "/huge" });
     const stopped = stateOf(client, "stopped");
     await complete(client, "hang").catch(() => undefined);
-    const { message, memoryShort } = await stopped;
+    const { message, remedy } = await stopped;
     assert.match(message, /memory is probably short\. Choose a smaller one, .* \/huge needs much\.$/);
-    assert.equal(memoryShort, true);
+    assert.equal(remedy, "model");
   });
 
   it("names security software where its executable is ended before the engine answers", async function () {
@@ -135,6 +135,16 @@ describe("engine client", () => {
       assert.ok(!error.message.includes(bench.folder));
       return true;
     });
+  });
+
+  it("blames a processor that lacks an instruction, at the start and later", async function () {
+    if (process.platform === "win32") this.skip();
+    const setting = bench.impostor('[ "$1" = --version ] || kill -ILL $$');
+    const starting = bench.client({ runtime: () => ({ setting, workspaceFolders: [], trusted: true }) });
+    const failure = { name: "Error", remedy: "report" };
+    await assert.rejects(complete(starting, "a"), failure);
+    assert.equal((starting.state as { remedy?: string }).remedy, "report");
+    await assert.rejects(complete(starting, "a"), failure, "it stays off");
   });
 
   for (const [what, code, lines] of [
@@ -152,17 +162,20 @@ describe("engine client", () => {
   }
 
   it("knows a process that others have ended by how it ended", () => {
-    assert.deepEqual(endOf(1, null), { how: "with exit code 1", byOthers: false });
-    assert.deepEqual(endOf(null, "SIGSEGV"), { how: "by SIGSEGV", byOthers: false });
-    assert.deepEqual(endOf(null, "SIGKILL"), { how: "by SIGKILL", byOthers: true });
-    assert.deepEqual(endOf(0xc0000005, null), { how: "with exit code 0xC0000005", byOthers: false });
+    assert.deepEqual(endOf(1, null), { how: "with exit code 1", culprit: "itself" });
+    assert.deepEqual(endOf(null, "SIGSEGV"), { how: "by SIGSEGV", culprit: "itself" });
+    assert.deepEqual(endOf(null, "SIGKILL"), { how: "by SIGKILL", culprit: "others" });
+    assert.deepEqual(endOf(0xc0000005, null), { how: "with exit code 0xC0000005", culprit: "itself" });
     for (const [code, signal] of [
       [null, "SIGILL"],
       [0xc000001d, null],
     ] as const)
-      assert.match(endOf(code, signal).how, /instruction that this processor does not have/);
+      assert.deepEqual(endOf(code, signal), {
+        how: "at an instruction that this processor does not have",
+        culprit: "processor",
+      });
     for (const code of [0xc0000022, 0xc0000022 | 0])
-      assert.deepEqual(endOf(code, null), { how: "with exit code 0xC0000022", byOthers: true });
+      assert.deepEqual(endOf(code, null), { how: "with exit code 0xC0000022", culprit: "others" });
   });
 
   it("says what a process that ends at its start had to say", async () => {
@@ -222,11 +235,8 @@ describe("engine client", () => {
   it("tells failures from requests that yielded", async () => {
     const client = bench.client();
     assert.equal(await complete(client, "yield"), undefined);
-    await assert.rejects(complete(client, "fail"), (error: Error) => {
-      assert.equal(error.constructor, Error);
-      assert.equal(error.message, "The disk is full; make room.");
-      return true;
-    });
+    await assert.rejects(complete(client, "fail"), new EngineFailure("The disk is full; make room.", "files"));
+    await assert.rejects(complete(client, "break"), new EngineFailure("It broke.", undefined));
   });
 
   it("releases and diagnoses", async () => {

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { JakiroError, RemedyName } from "../../../src/engine/errors.ts";
 import { locateModel } from "../../../src/engine/model/installed.ts";
 import { writeFailure } from "../../../src/engine/model/partFile.ts";
 import { WeightFile } from "../../../src/engine/model/weightFile.ts";
 import { asResponse } from "../../../src/engine/server/failures.ts";
+import { EngineFailure } from "../../../src/extension/engine.ts";
 import { failureText } from "../../../src/extension/engineWords.ts";
-import { engineRemedy } from "../../../src/extension/remedies.ts";
+import { engineRemedy, remedyOf } from "../../../src/extension/remedies.ts";
 import { english } from "./localizer.ts";
 
 /** What helps on the command line alone. */
@@ -40,39 +42,37 @@ describe("what the engine says of failures in the editor", () => {
     assert.ok(both >= 8, `${both} sentences have words for the editor`);
   });
 
-  it("leads to settings that exist", () => {
+  it("leads to the settings that it names, which exist", () => {
     const { contributes } = JSON.parse(readFileSync("package.json", "utf8"));
     const settings = Object.keys(contributes.configuration.properties);
-    const named = statements("src/engine").flatMap(([, code]) =>
-      literals(code)
+    const naming = statements("src/engine").flatMap(([file, code]) => {
+      const names = literals(code)
         .join(" ")
-        .match(/\bjakiro\.[a-zA-Z.]+\w/g),
-    );
-    const remedies = named.flatMap((name) => (name === null || name === "jakiro.md" ? [] : [name]));
-    assert.ok(remedies.length > 3);
-    for (const name of remedies) {
+        .match(/\bjakiro\.(?!md\b)[a-zA-Z.]+\w/g);
+      return names === null ? [] : [{ file, code, name: names[0] }];
+    });
+    assert.ok(naming.length > 3);
+    for (const { file, code, name } of naming) {
+      const named = /remedy: "(\w+)"/.exec(code)?.[1];
+      assert.ok(named !== undefined, `${file} names ${name}`);
+      assert.deepEqual(engineRemedy(named as RemedyName, undefined, english).arguments, [name], file);
       assert.ok(settings.includes(name), name);
-      assert.deepEqual(engineRemedy(undefined, `Set ${name}.`, english).arguments, [name]);
     }
   });
 
-  it("leads to what helps against a full disk, a folder that cannot be written and a processor that is too old", () => {
+  it("leads to another model where one has failed, else to another start, unless something else is named", () => {
     const failed = { kind: "failed", name: "m", message: "" } as const;
-    const cases = [
-      ["The disk is full while packing the model into /cache; free some space and try again.", "jakiro.manageModels"],
-      ["/cache cannot be written (EACCES); check its permissions and restart the engine.", "jakiro.restartEngine"],
-      ["It ended at an instruction that this processor does not have.", "jakiro.copyDiagnostics"],
-      ["The file is damaged; fetch it again.", "jakiro.selectModel"],
-    ] as const;
-    for (const [message, command] of cases) assert.equal(engineRemedy(failed, message, english).command, command);
-  });
-
-  it("takes no file's name for a setting", () => {
-    const failed = { kind: "failed", name: "m", message: "" } as const;
-    for (const path of ["/e/jakiro.jakiro-0.1.0/m.gguf", "/m/my jakiro.device.gguf", "jakiro.headless"]) {
-      const { command } = engineRemedy(failed, `${path} is damaged; fetch it again.`, english);
-      assert.equal(command, "jakiro.selectModel", path);
-    }
+    const command = (...args: Parameters<typeof engineRemedy>) => engineRemedy(...args).command;
+    assert.equal(command(undefined, failed, english), "jakiro.selectModel");
+    assert.equal(command(undefined, { kind: "stopped", message: "" }, english), "jakiro.restartEngine");
+    assert.equal(command(undefined, undefined, english), "jakiro.restartEngine");
+    for (const [named, expected] of [
+      ["files", "jakiro.manageModels"],
+      ["restart", "jakiro.restartEngine"],
+      ["report", "jakiro.copyDiagnostics"],
+      ["device", "workbench.action.openSettings"],
+    ] as const)
+      assert.equal(command(named, failed, english), expected);
   });
 
   it("is what the server sends and what parts of it say here", async () => {
@@ -89,13 +89,18 @@ describe("what the engine says of failures in the editor", () => {
       await caught(() => WeightFile.open("/nowhere/m.gguf")),
       writeFailure({ code: "ENOSPC" }, "/full"),
       writeFailure({ code: "EACCES" }, "/locked"),
-    ];
+    ] as JakiroError[];
     for (const failure of failures) {
       const said = failureText(failure);
-      assert.match((failure as Error).message, commandLine);
+      assert.match(failure.message, commandLine);
       assert.doesNotMatch(said, commandLine);
-      assert.equal(asResponse(failure, () => undefined).message, said);
+      const { message, data } = asResponse(failure, () => undefined);
+      assert.deepEqual([message, data?.remedy], [said, failure.remedy]);
     }
     assert.equal(failureText("odd"), "odd");
+    const [, , full, locked] = failures;
+    assert.equal(remedyOf(full, english)?.command, "jakiro.manageModels");
+    assert.equal(remedyOf(locked, english), undefined);
+    assert.equal(remedyOf(new EngineFailure("", "report"), english)?.command, "jakiro.copyDiagnostics");
   });
 });

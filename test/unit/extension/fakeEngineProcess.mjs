@@ -83,7 +83,8 @@ function serve(socket) {
     }
     if (prefix === "crash") process.kill(process.pid, "SIGKILL");
     if (prefix === "yield") return new ResponseError(-32004, "given up");
-    if (prefix === "fail") return new ResponseError(-32005, "The disk is full; make room.");
+    if (prefix === "fail") return new ResponseError(-32005, "The disk is full; make room.", { remedy: "files" });
+    if (prefix === "break") return new ResponseError(-32005, "It broke.");
     if (prefix !== "hang") return { texts: [`${prefix} by ${process.pid}`], ending: "line" };
     await new Promise((resolve) => token.onCancellationRequested(resolve));
     rpc.sendNotification("state", { kind: "loading", name: "fake", stage: "cancelled" });

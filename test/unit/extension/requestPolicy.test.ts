@@ -7,7 +7,11 @@ describe("refusalByEngine", () => {
   it("asks no engine that cannot answer, and says why", () => {
     assert.deepEqual(refusalByEngine({ kind: "noModel" }), { stage: "noModel" });
     assert.deepEqual(refusalByEngine(failed), { stage: "engine", detail: "It is damaged." });
-    assert.deepEqual(refusalByEngine({ kind: "stopped", message: "Gone." }), { stage: "engine", detail: "Gone." });
+    assert.deepEqual(refusalByEngine({ kind: "stopped", message: "Gone.", remedy: "report" }), {
+      stage: "engine",
+      detail: "Gone.",
+      remedy: "report",
+    });
   });
 
   it("asks one that loads, and one whose former model goes on answering", () => {

@@ -8,7 +8,7 @@ export interface ScriptedRequest {
   readonly isCancelled: boolean;
   write(text: string): void;
   finish(...texts: string[]): void;
-  fail(message: string): void;
+  fail(error: Error): void;
   /** As if the engine's process had died. */
   die(): void;
 }
@@ -63,7 +63,7 @@ export class ScriptedEngine implements Pick<EngineAccess, "complete" | "warm" | 
         },
         write: (text) => onText?.(text),
         finish: (...texts) => resolve({ texts, ending: "rule", notes: [], statistics }),
-        fail: (message) => reject(new Error(message)),
+        fail: reject,
         die: () => resolve(undefined),
       });
     });

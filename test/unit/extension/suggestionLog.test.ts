@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type NoSuggestion, SuggestionLog } from "../../../src/extension/suggestionLog.ts";
+import { engineFailed, type NoSuggestion, SuggestionLog } from "../../../src/extension/suggestionLog.ts";
 import { model } from "./panelSample.ts";
 
 const english = { t: (message: string, ...values: (string | number)[]) => message.replace("{0}", String(values[0])) };
@@ -26,12 +26,12 @@ describe("SuggestionLog", () => {
     const log = new SuggestionLog();
     log.stopped({ stage: "languageDisabled", detail: "python" });
     assert.match(log.explain(english).sentence, /python/);
-    log.stopped({ stage: "engine", detail: "The disk is full." });
-    assert.equal(log.explain(english).sentence, "The disk is full.");
-    const failed = { kind: "failed", name: "m", message: "The disk is full." } as const;
-    assert.equal(log.explain(english, { engine: failed }).remedy?.command, "jakiro.manageModels");
-    log.stopped({ stage: "engine", detail: "No GPU. Set jakiro.device to auto or cpu." });
-    assert.deepEqual(log.explain(english).remedy?.arguments, ["jakiro.device"]);
+    log.stopped(engineFailed({ message: "The disk is full.", remedy: "files" }));
+    const { sentence, remedy } = log.explain(english);
+    assert.deepEqual([sentence, remedy?.command], ["The disk is full.", "jakiro.manageModels"]);
+    log.stopped(engineFailed({ message: "It is damaged." }));
+    const failed = { kind: "failed", name: "m", message: "It is damaged." } as const;
+    assert.equal(log.explain(english, { engine: failed }).remedy?.command, "jakiro.selectModel");
   });
 
   it("says that the model is being loaded where the wait for it was ended", () => {

@@ -155,9 +155,10 @@ describe("ModelHost", () => {
     await serving("a");
     choose("b");
     await tick();
-    loads[1]!.fail(new JakiroError("model", "It is broken."));
+    loads[1]!.fail(new JakiroError("model", "It is broken.", { remedy: "files" }));
     await tick();
-    assert.deepEqual(host.state, { kind: "failed", name: "b", message: "It is broken.", serving: "a" });
+    const failed = { kind: "failed", name: "b", message: "It is broken.", remedy: "files" };
+    assert.deepEqual(host.state, { ...failed, serving: "a" });
     assert.equal(await used(), "a");
     choose("b");
     await tick();
