@@ -1,10 +1,10 @@
 import * as vscode from "vscode";
 import type { Ctx } from "./ctx.ts";
-import { failureText } from "./engineWords.ts";
 import { manageModels } from "./manageModels.ts";
 import type { MenuFacts } from "./menuItems.ts";
 import { showQuickMenu } from "./quickMenu.ts";
 import { selectModel } from "./selectModel.ts";
+import { apply, tellFailure } from "./tell.ts";
 
 /** The commands of the manifest that no other part registers itself. */
 export function registerCommands(ctx: Ctx): vscode.Disposable {
@@ -44,7 +44,7 @@ async function told(run: () => unknown): Promise<void> {
     await run();
   } catch (error) {
     if (error instanceof vscode.CancellationError) return;
-    void vscode.window.showErrorMessage(failureText(error));
+    void tellFailure(error);
   }
 }
 
@@ -77,6 +77,5 @@ async function whyNoSuggestion({ completions, engine, otherProvider }: Ctx): Pro
   const { sentence, remedy } = completions.log.explain(vscode.l10n, circumstances);
   const actions = remedy === undefined ? [] : [remedy.title];
   const chosen = await vscode.window.showInformationMessage(sentence, ...actions);
-  if (remedy !== undefined && chosen === remedy.title)
-    await vscode.commands.executeCommand(remedy.command, ...(remedy.arguments ?? []));
+  if (remedy !== undefined && chosen === remedy.title) await apply(remedy);
 }

@@ -8,6 +8,7 @@ import type { Localizer } from "./localizer.ts";
 import { modelPlaces } from "./modelInventory.ts";
 import { consentText, type DownloadAddress, downloadAddress } from "./modelText.ts";
 import { percentText, sizeText } from "./numberText.ts";
+import { tellFailure } from "./tell.ts";
 
 export interface DownloadOptions {
   /** jakiro.models.mirror; "" for the hub. */
@@ -21,7 +22,7 @@ export interface DownloadOptions {
 export class ModelDownloads {
   constructor(private readonly options: DownloadOptions) {}
 
-  /** Where a download would come from; throws an Error for a mirror that cannot be one. */
+  /** Where a download would come from; throws a RemediableError for a mirror that cannot be one. */
   get address(): DownloadAddress {
     return downloadAddress(this.options.mirror(), huggingFaceEndpoint, this.options.l10n);
   }
@@ -34,7 +35,7 @@ export class ModelDownloads {
       if (!agreed && !(await this.askConsent(model, address))) return false;
       return await this.download(model, address);
     } catch (error) {
-      void vscode.window.showErrorMessage(failureText(error));
+      void tellFailure(error);
       return false;
     }
   }
@@ -67,10 +68,8 @@ export class ModelDownloads {
         return true;
       } catch (error) {
         if (error instanceof vscode.CancellationError) return false;
-        const message = failureText(error);
-        log(`Download of ${model.name}: ${message}`);
-        const again = l10n.t("Try Again");
-        if ((await vscode.window.showErrorMessage(message, again)) !== again) return false;
+        log(`Download of ${model.name}: ${failureText(error)}`);
+        if (!(await tellFailure(error, l10n.t("Try Again")))) return false;
       }
     }
   }

@@ -1,8 +1,8 @@
 import * as vscode from "vscode";
 import { type DiskItem, diskUse, removeFiles } from "../engine/model/diskUse.ts";
 import { diskItemText, totalText } from "./diskText.ts";
-import { failureText } from "./engineWords.ts";
 import type { Localizer } from "./localizer.ts";
+import { tellFailure } from "./tell.ts";
 
 export interface ModelManagement {
   /** jakiro.model, to say what removing the model in use means. */
@@ -52,9 +52,7 @@ async function remove({ item, label, detail }: Entry, { l10n, log }: ModelManage
           onRemoved: (path) => log(`Removed ${path}`),
         });
       } catch (error) {
-        if (!(error instanceof vscode.CancellationError)) {
-          void vscode.window.showErrorMessage(failureText(error));
-        }
+        if (!(error instanceof vscode.CancellationError)) void tellFailure(error);
       } finally {
         subscription.dispose();
       }

@@ -2,6 +2,7 @@ import type { CatalogueModel } from "../engine/model/catalogue.ts";
 import type { Localizer } from "./localizer.ts";
 import type { ModelChoice } from "./modelChoices.ts";
 import { percentText, rateText, sizeText } from "./numberText.ts";
+import { RemediableError, settingRemedy } from "./remedies.ts";
 
 /** A line of Select Model. */
 export interface ChoiceText {
@@ -61,13 +62,14 @@ export interface DownloadAddress {
   readonly host: string;
 }
 
-/** The mirror where the user set one, else the hub; throws an Error for a mirror that is no web address. */
+/** The mirror where the user set one, else the hub; throws a RemediableError for a mirror that is no web address. */
 export function downloadAddress(mirror: string, hub: string, l10n: Localizer): DownloadAddress {
   const endpoint = mirror.trim() || hub;
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "") {
-    throw new Error(
+    throw new RemediableError(
       l10n.t("The setting jakiro.models.mirror is not a web address: {0}; correct it or leave it empty.", endpoint),
+      settingRemedy("jakiro.models.mirror", l10n),
     );
   }
   return { endpoint, host: url.host };

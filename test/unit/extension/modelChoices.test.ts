@@ -13,6 +13,7 @@ import {
 } from "../../../src/extension/modelChoices.ts";
 import { takeInventory } from "../../../src/extension/modelInventory.ts";
 import { choiceText, consentText, downloadAddress } from "../../../src/extension/modelText.ts";
+import { remedyOf } from "../../../src/extension/remedies.ts";
 import { withFolder } from "../modelServer.ts";
 import { english } from "./localizer.ts";
 import { model } from "./panelSample.ts";
@@ -156,7 +157,15 @@ describe("download address", () => {
   });
 
   for (const mirror of ["models.example", "file:///etc/passwd", "ftp://x", "https://x/?y=1", "https://x/#y"]) {
-    it(`refuses ${mirror}`, () => assert.throws(() => address(mirror), /jakiro\.models\.mirror is not a web address/));
+    it(`refuses ${mirror}, and leads to the setting`, () =>
+      assert.throws(
+        () => address(mirror),
+        (error: Error) => {
+          assert.match(error.message, /jakiro\.models\.mirror is not a web address/);
+          assert.deepEqual(remedyOf(error, english)?.arguments, ["jakiro.models.mirror"]);
+          return true;
+        },
+      ));
   }
 });
 
