@@ -19,6 +19,7 @@ export class Pause implements PauseSource, vscode.Disposable {
   /** The machine's answer; tests put theirs in its place. */
   runsOnBattery: () => Promise<boolean> = runsOnBattery;
   private onBattery = false;
+  private checking: Promise<void> = Promise.resolve();
   private current: PauseReason | undefined;
 
   constructor(
@@ -61,8 +62,13 @@ export class Pause implements PauseSource, vscode.Disposable {
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 
-  /** Asks the machine anew; happens by itself every minute. */
-  async checkBattery(): Promise<void> {
+  /** Asks the machine anew; happens by itself every minute. In turn, since a late answer would otherwise replace a newer one. */
+  checkBattery(): Promise<void> {
+    this.checking = this.checking.then(() => this.check());
+    return this.checking;
+  }
+
+  private async check(): Promise<void> {
     if (!vscode.window.state.focused && this.onBattery) return;
     const onBattery = this.choices.pausesOnBattery && (await this.runsOnBattery());
     if (onBattery === this.onBattery) return;
