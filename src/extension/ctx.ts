@@ -21,6 +21,7 @@ import { offerSetUp } from "./setUp.ts";
 import { StatisticsPanel } from "./statsPanel.ts";
 import { StatusBar } from "./statusBar.ts";
 import { StoppedNotice } from "./stoppedNotice.ts";
+import { tellFailure } from "./tell.ts";
 import { Throughput } from "./throughput.ts";
 import { UserChoices } from "./userChoices.ts";
 
@@ -135,7 +136,9 @@ export class Ctx implements vscode.Disposable {
     ];
     this.follow(this.engine.state);
     const configured = this.configure();
-    void configured.then((hasModel) => (hasModel ? undefined : offerSetUp(this.selection, context.globalState)));
+    void configured
+      .then((hasModel) => (hasModel ? undefined : offerSetUp(this.selection, context.globalState)))
+      .catch((error: unknown) => tellFailure(error));
     void Promise.all([configured, this.pause.checked]).then(load);
     this.startedMs = performance.now() - start;
   }

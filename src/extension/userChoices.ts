@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from "node:util";
 import * as vscode from "vscode";
 import { locateModel } from "../engine/model/installed.ts";
 import { type Device, type EngineConfiguration, longestIdleMinutes } from "../protocol/messages.ts";
 import type { LogSink } from "./engineLog.ts";
 import { failureText } from "./engineWords.ts";
+import { RemediableError } from "./remedies.ts";
 import type { TraceLevel } from "./requestTrace.ts";
 import type { ModelSettings } from "./selectModel.ts";
 
@@ -44,13 +46,12 @@ export class UserChoices implements ModelSettings {
     return settings().get<unknown>("pauseOnBattery") !== false;
   }
 
-  choose(model: string): Thenable<void> {
-    return settings().update("model", model, vscode.ConfigurationTarget.Global);
+  choose(model: string): Promise<void> {
+    return change("model", model);
   }
 
-  addFolder(path: string): Thenable<void> {
-    const folders = [...new Set([...this.folders, path])];
-    return settings().update("models.folders", folders, vscode.ConfigurationTarget.Global);
+  addFolder(path: string): Promise<void> {
+    return change("models.folders", [...new Set([...this.folders, path])]);
   }
 
   /** Whether the engine is to be told anew. */
@@ -89,6 +90,20 @@ export class UserChoices implements ModelSettings {
 
 function settings(): vscode.WorkspaceConfiguration {
   return vscode.workspace.getConfiguration("jakiro");
+}
+
+/** Throws a RemediableError where the change has no effect. */
+async function change(key: string, value: unknown): Promise<void> {
+  await settings().update(key, value, vscode.ConfigurationTarget.Global);
+  if (isDeepStrictEqual(settings().get(key), value)) return;
+  // Where a remote's file has the key, VS Code writes it there, though it reads such a setting from the user's file alone.
+  const { l10n } = vscode;
+  const message = l10n.t(
+    "The change has no effect: the remote machine's settings file holds {0}, which counts in your own settings alone. Remove it there and choose again.",
+    `jakiro.${key}`,
+  );
+  const command = "workbench.action.openRemoteSettingsFile";
+  throw new RemediableError(message, { title: l10n.t("Open Remote Settings"), command });
 }
 
 function textOf(key: string): string {

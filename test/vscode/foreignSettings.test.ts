@@ -7,6 +7,7 @@ import { foreignSettings } from "../workbench/foreignSettings.ts";
 import { closeAll, engineProcess, ready, until } from "./extension.ts";
 
 const keys = Object.keys(foreignSettings);
+const remedyForRemote = { title: "Open Remote Settings", command: "workbench.action.openRemoteSettingsFile" };
 
 describe("settings that are the user's alone", () => {
   let ctx: Ctx;
@@ -45,6 +46,14 @@ describe("settings that are the user's alone", () => {
       await until("the machine's settings are read", () => rulers()?.globalValue?.[0] === 77);
       for (const key of keys) isTheUsers(key);
       assert.deepEqual(await choices(), before);
+      // They are written there all the same.
+      const withRemedy = { name: "Error", remedy: remedyForRemote };
+      await assert.rejects(async () => ctx.choices.choose("/another.gguf"), {
+        ...withRemedy,
+        message: /jakiro\.model,/,
+      });
+      await assert.rejects(async () => ctx.choices.addFolder("/others"), withRemedy);
+      for (const key of keys) isTheUsers(key);
       await vscode.commands.executeCommand("jakiro.restartEngine");
       await ready();
       const { configuration } = await choices();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
+import { catalogue } from "../../src/engine/model/catalogue.ts";
 import type { Ctx } from "../../src/extension/ctx.ts";
 import { accept, closeAll, newFunction, open, ready, suggest, typed, until } from "./extension.ts";
 
@@ -36,6 +37,28 @@ describe("settings", () => {
     await typed(ctx, " ");
     return reason();
   }
+
+  it("are opened where what they say cannot be used", async () => {
+    const { window } = vscode;
+    const { showErrorMessage } = window;
+    let told = "";
+    window.showErrorMessage = async (message: string, ...actions: unknown[]) => {
+      told = message;
+      return actions.at(-1) as undefined;
+    };
+    await set("models.mirror", "nowhere");
+    try {
+      assert.equal(
+        await ctx.selection.downloads.obtain({ ...catalogue[0]!, file: "nowhere.gguf", sha256: "0".repeat(64) }, true),
+        false,
+      );
+      assert.match(told, /jakiro\.models\.mirror is not a web address: nowhere/);
+      await until("they are open", () => window.tabGroups.activeTabGroup.activeTab?.label === "Settings");
+    } finally {
+      window.showErrorMessage = showErrorMessage;
+      await set("models.mirror", undefined);
+    }
+  });
 
   it("switch suggestions off and on without a reload", async () => {
     await vscode.commands.executeCommand("jakiro.toggle");
