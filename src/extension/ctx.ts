@@ -41,11 +41,8 @@ export class Ctx implements vscode.Disposable {
   private servedModel: string | undefined;
   /** The model that was chosen, where it is to run in this machine's memory. */
   private chosenPath: string | undefined;
-  /** Milliseconds that activation took of the extension host. */
-  readonly startedMs: number;
 
   constructor(private readonly context: vscode.ExtensionContext) {
-    const start = performance.now();
     const { l10n, workspace } = vscode;
     const storageFolder = context.globalStorageUri.fsPath;
     this.journal = new Journal(storageFolder);
@@ -140,7 +137,6 @@ export class Ctx implements vscode.Disposable {
       .then((hasModel) => (hasModel ? undefined : offerSetUp(this.selection, context.globalState)))
       .catch((error: unknown) => tellFailure(error));
     void Promise.all([configured, this.pause.checked]).then(load);
-    this.startedMs = performance.now() - start;
   }
 
   dispose(): void {

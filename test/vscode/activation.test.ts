@@ -29,8 +29,27 @@ describe("activation", () => {
     await closeAll();
   });
 
-  it("takes under 150 ms", async () => {
-    const { startedMs } = await jakiro();
-    assert.ok(startedMs < 150, `${startedMs} ms`);
+  it("takes under 150 ms: loading the code, calling it, and until it is done", async () => {
+    await jakiro();
+    const times = await activationMs();
+    const sum = times.reduce((total, ms) => total + ms);
+    assert.ok(sum > 0 && sum < 150, `${times.join(" + ")} ms`);
   });
 });
+
+/** What VS Code has measured for the extension, as `Developer: Startup Performance` shows it. */
+async function activationMs(): Promise<number[]> {
+  const row = /\| *jakiro\.jakiro *\| *(?:true|false) *\| *(\d+) *\| *(\d+) *\| *(\d+) *\|/;
+  await vscode.commands.executeCommand("perfview.show");
+  try {
+    await until("VS Code shows its times", () => row.test(shownText()));
+    const [, ...times] = row.exec(shownText())!;
+    return times.map(Number);
+  } finally {
+    await closeAll();
+  }
+}
+
+function shownText(): string {
+  return vscode.window.activeTextEditor?.document.getText() ?? "";
+}
