@@ -174,7 +174,7 @@ export class Completer {
       return misplaced;
     }
 
-    const alternatives = trigger === "manual" ? manualAlternatives : 1;
+    const alternatives = alternativesOf(ask);
     const known = this.cache.find(state);
     if (known !== undefined && known.alternatives >= alternatives) {
       this.figures.fromCache += 1;
@@ -186,7 +186,7 @@ export class Completer {
     let { flight } = this;
     if (flight?.leadsTo(state) && flight.options.alternatives >= alternatives) {
       this.figures.joined += 1;
-      outcome = await this.arrival(flight, ask, state, token);
+      outcome = await this.arrival(flight, ask, place, token);
     }
     if (outcome === "diverged") {
       if (token.isCancellationRequested || turn !== this.turn) return { stage: "typing" };
@@ -196,7 +196,7 @@ export class Completer {
       if (trigger === "automatic") await this.pause(this.debounce.delay(idle), token);
       if (token.isCancellationRequested || turn !== this.turn) return { stage: "typing" };
       flight = this.request(ask, place, alternatives);
-      outcome = await this.arrival(flight, ask, state, token);
+      outcome = await this.arrival(flight, ask, place, token);
     }
     if (typeof outcome === "object") return this.offer(ask, state, outcome);
     if (outcome !== "ended" || flight!.isCancelled) return { stage: "typing" };
@@ -233,9 +233,10 @@ export class Completer {
     return flight;
   }
 
-  private async arrival(flight: InFlight, ask: Ask, state: DocumentState, token: Token): Promise<Arrival | NoArrival> {
+  private async arrival(flight: InFlight, ask: Ask, place: AskedPlace, token: Token): Promise<Arrival | NoArrival> {
+    const { state } = place;
     const arrival = await flight.arrival(state, token, patienceOf(ask));
-    if (arrival === "cancelled") this.abandonLater(flight, ask, state);
+    if (arrival === "cancelled") this.abandonLater(flight, ask, place);
     if (typeof arrival !== "object") return arrival;
     if (!this.returned.has(flight)) {
       this.debounce.answered(flight.tookMs);
@@ -253,20 +254,27 @@ export class Completer {
     return arrival;
   }
 
-  private abandonLater(flight: InFlight, ask: Ask, state: DocumentState): void {
+  private abandonLater(flight: InFlight, ask: Ask, place: AskedPlace): void {
     this.stopAbandoning?.();
     this.stopAbandoning = this.clock.after(abandonMs, () => {
-      if (ask.isCurrent()) void this.offerLate(flight, ask, state);
+      if (ask.isCurrent()) void this.offerLate(flight, ask, place);
       else flight.cancel();
     });
   }
 
-  private async offerLate(flight: InFlight, ask: Ask, state: DocumentState): Promise<void> {
-    const turn = this.turn;
-    const arrival = await flight.arrival(state, CancellationToken.None, patienceOf(ask));
-    // What was asked for an earlier keystroke may turn out to be of no use: then the engine is asked for this one.
-    const isWorthIt = arrival === "diverged" || (typeof arrival === "object" && arrival.texts.length > 0);
-    if (isWorthIt && turn === this.turn && ask.isCurrent()) ask.offerAgain();
+  /** The editor is made to ask again when there is an answer, not before: it would take what the user triggers meanwhile for the same. */
+  private async offerLate(flight: InFlight, ask: Ask, place: AskedPlace): Promise<void> {
+    const { turn } = this;
+    const isWaitedFor = () => turn === this.turn && ask.isCurrent();
+    const arrivalOf = (late: InFlight) => late.arrival(place.state, CancellationToken.None, patienceOf(ask));
+    let arrival = await arrivalOf(flight);
+    if (arrival === "diverged" && isWaitedFor()) {
+      // What was asked for an earlier keystroke is of no use for this one.
+      flight.cancel();
+      this.prefetch.stop();
+      arrival = await arrivalOf(this.request(ask, place, alternativesOf(ask)));
+    }
+    if (typeof arrival === "object" && arrival.texts.length > 0 && isWaitedFor()) ask.offerAgain();
   }
 
   /** Keeps a finished completion for its own state and for those after the parts of it that were shown before. */
@@ -310,6 +318,10 @@ function refusalOf(
 ): NoSuggestion | undefined {
   if (isPaused && trigger === "automatic") return { stage: "paused" };
   return refusalByEditor(editor, settings, trigger) ?? refusalByEngine(state);
+}
+
+function alternativesOf({ trigger }: Ask): number {
+  return trigger === "manual" ? manualAlternatives : 1;
 }
 
 /** How long a whole block is waited for, in milliseconds; undefined for as long as it takes. */

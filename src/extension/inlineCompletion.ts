@@ -32,8 +32,8 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
   private readonly subscriptions: vscode.Disposable[];
   /** Reading them anew takes longer than all else that a keystroke needs of the editor. */
   private settings = new WeakMap<vscode.TextDocument, { readonly languageId: string; readonly settings: Settings }>();
-  /** The editor asks because we said that there is an answer now, not because the user wants alternatives. */
-  private offersAgain = false;
+  /** What the editor asks next is because we said that there is an answer now, not because the user wants alternatives. */
+  private ownTrigger: object | undefined;
   /** While true, suggestions appear only when they are asked for. */
   isPaused = false;
 
@@ -82,7 +82,10 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
     token: vscode.CancellationToken,
   ): Promise<vscode.InlineCompletionItem[]> {
     const selected = selectedText(context);
-    const isManual = context.triggerKind === vscode.InlineCompletionTriggerKind.Invoke && !this.offersAgain;
+    const isInvoked = context.triggerKind === vscode.InlineCompletionTriggerKind.Invoke;
+    const isManual = isInvoked && this.ownTrigger === undefined;
+    // The answer may take long, and the user may ask for alternatives meanwhile.
+    if (isInvoked) this.ownTrigger = undefined;
     const settings = this.settingsFor(document);
     const ask: Ask = {
       editor: editorFacts(document),
@@ -113,11 +116,13 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
   }
 
   private async offerAgain(): Promise<void> {
-    this.offersAgain = true;
+    const trigger = {};
+    this.ownTrigger = trigger;
     try {
       await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
     } finally {
-      this.offersAgain = false;
+      // The editor asks nobody where it may not suggest.
+      if (this.ownTrigger === trigger) this.ownTrigger = undefined;
     }
   }
 

@@ -130,7 +130,32 @@ describe("Completer", () => {
       await desk.clock.advance(300);
       desk.engine.latest.finish("first");
       await desk.clock.advance(0);
+      assert.deepEqual([desk.engine.of("typed").length, desk.offersAgain], [2, 0], "there is no answer yet");
+      desk.engine.latest.finish("um");
+      await desk.clock.advance(0);
       assert.equal(desk.offersAgain, 1);
+      assert.deepEqual((await desk.ask("const a = s|").offer)?.texts, ["um"]);
+      assert.equal(desk.engine.of("typed").length, 2);
+    });
+
+    it("is asked for anew by nobody where the user has gone on meanwhile", async () => {
+      const first = desk.ask("const a = |");
+      await desk.clock.advance(0);
+      first.cancel();
+      await desk.move("const a = s|");
+      let isThere = true;
+      const second = desk.ask("const a = s|", {
+        get staysThere() {
+          return isThere;
+        },
+      });
+      await desk.clock.advance(200);
+      second.cancel();
+      await desk.clock.advance(300);
+      isThere = false;
+      desk.engine.latest.finish("first");
+      await desk.clock.advance(0);
+      assert.deepEqual([desk.engine.of("typed").length, desk.offersAgain], [1, 0]);
     });
 
     it("is not offered again when the editor has asked by itself, nor where it is empty", async () => {
