@@ -3,6 +3,7 @@ import * as vscode from "vscode";
 import { registerCommands } from "./commands.ts";
 import { copyDiagnostics } from "./diagnostics.ts";
 import { ModelDownloads } from "./downloadModel.ts";
+import { EditorContext } from "./editorContext.ts";
 import { type ConnectionState, type EngineAccess, writerOf } from "./engine.ts";
 import { EngineClient } from "./engineClient.ts";
 import { FirstLoad } from "./firstLoad.ts";
@@ -119,6 +120,7 @@ export class Ctx implements vscode.Disposable {
       new StatusBar(this.engine, this.throughput, this.pause, this.memory, () => this.otherProvider, l10n),
       new GenerateCommands(generation),
       registerCommands(this),
+      new EditorContext(),
       this.engine.onState((state) => this.follow(state)),
       this.engine.onState(notify),
       window.onDidChangeWindowState(notify),

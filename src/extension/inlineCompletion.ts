@@ -8,11 +8,11 @@ import { readSurroundings, type SelectedText } from "./documentContext.ts";
 import type { EngineAccess } from "./engine.ts";
 import { itemRange } from "./itemRange.ts";
 import { notebookState } from "./notebookText.ts";
-import { type EditorFacts, refusalByEditor, refusalByEngine } from "./requestPolicy.ts";
+import { refusalByEditor, refusalByEngine } from "./requestPolicy.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import type { SnippetPlace } from "./snippetChoice.ts";
 import { SuggestionLog } from "./suggestionLog.ts";
-import { editorIndentation, pathInWorkspace, textSourceOf } from "./textDocument.ts";
+import { editorFacts, editorIndentation, pathInWorkspace, textSourceOf } from "./textDocument.ts";
 
 /** Run by the editor after it has inserted an item, with the item's id. */
 const acceptedCommand = "jakiro.accepted";
@@ -196,19 +196,6 @@ export class InlineCompletions implements vscode.InlineCompletionItemProvider, v
     const refused = refusalByEditor(facts, settings, "automatic") ?? refusalByEngine(this.engine.state);
     return refused === undefined ? placeAt(document, selection.active, settings) : undefined;
   }
-}
-
-function editorFacts(document: vscode.TextDocument): EditorFacts {
-  const editor = vscode.window.activeTextEditor;
-  const selections = editor?.document === document ? editor.selections : [];
-  return {
-    scheme: document.uri.scheme,
-    path: document.uri.path,
-    languageId: document.languageId,
-    readOnly: vscode.workspace.fs.isWritableFileSystem(document.uri.scheme) === false,
-    cursors: selections.length,
-    hasSelection: selections.some((selection) => !selection.isEmpty),
-  };
 }
 
 /** Whether the cursor still stands there, in the same text. */

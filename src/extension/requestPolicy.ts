@@ -30,11 +30,20 @@ const foreignSchemes = new Set([
 ]);
 const foreignLanguages = new Set(["scminput", "log", "Log", "search-result"]);
 
+/** Whether an editor's text can be changed, can be read alone, or is not code at all. */
+export type EditorKind = "writable" | "readOnly" | "foreign";
+
+export function editorKind({ scheme, languageId, readOnly }: EditorFacts): EditorKind {
+  if (foreignSchemes.has(scheme) || foreignLanguages.has(languageId)) return "foreign";
+  return readOnly ? "readOnly" : "writable";
+}
+
 /** Why nothing is to be suggested in this editor; a manual trigger overrides what only concerns suggestions while typing. */
 export function refusalByEditor(editor: EditorFacts, settings: Settings, trigger: Trigger): NoSuggestion | undefined {
-  const { scheme, languageId } = editor;
-  if (foreignSchemes.has(scheme) || foreignLanguages.has(languageId)) return { stage: "foreignEditor" };
-  if (editor.readOnly) return { stage: "readOnly" };
+  const { languageId } = editor;
+  const kind = editorKind(editor);
+  if (kind === "foreign") return { stage: "foreignEditor" };
+  if (kind === "readOnly") return { stage: "readOnly" };
   if (isPrivate(editor.path)) return { stage: "privateFile" };
   if (editor.cursors > 1) return { stage: "severalCursors" };
   if (editor.hasSelection) return { stage: "selection" };

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import { type EditorIndentation, longestTab } from "../protocol/messages.ts";
 import type { TextSource } from "./documentContext.ts";
+import type { EditorFacts } from "./requestPolicy.ts";
 
 /** A document as its lines; nothing is copied. */
 export function textSourceOf(document: vscode.TextDocument): TextSource {
@@ -8,6 +9,20 @@ export function textSourceOf(document: vscode.TextDocument): TextSource {
     lineCount: document.lineCount,
     eol: document.eol === vscode.EndOfLine.CRLF ? "\r\n" : "\n",
     lineAt: (line) => document.lineAt(line).text,
+  };
+}
+
+/** What a document's editor is like; its cursors where it is the active one. */
+export function editorFacts(document: vscode.TextDocument): EditorFacts {
+  const editor = vscode.window.activeTextEditor;
+  const selections = editor?.document === document ? editor.selections : [];
+  return {
+    scheme: document.uri.scheme,
+    path: document.uri.path,
+    languageId: document.languageId,
+    readOnly: vscode.workspace.fs.isWritableFileSystem(document.uri.scheme) === false,
+    cursors: selections.length,
+    hasSelection: selections.some((selection) => !selection.isEmpty),
   };
 }
 

@@ -96,6 +96,24 @@ describe("the palette's commands", function () {
     return readFileSync(file, "utf8");
   }
 
+  it("are there where they apply, and nowhere else", async () => {
+    const ofCode = [
+      "Generate from Instruction",
+      "Generate Below from Comment",
+      "Complete Here",
+      "Toggle Completions for This Language",
+    ];
+    const has = async (titles: readonly string[], expected: boolean) => {
+      for (const title of titles) assert.equal(await person.hasCommand(`Jakiro: ${title}`), expected, title);
+    };
+    await has([...ofCode, "Why No Suggestion?"], true);
+    await person.command("Preferences: Open Settings (UI)");
+    await has(["Select Model"], true);
+    await has([...ofCode, "Why No Suggestion?"], false);
+    await person.command("View: Close Editor");
+    await has(ofCode, true);
+  });
+
   it("Generate from Instruction writes in the selection's place what Enter sends, and gives the text back byte for byte", async () => {
     await ask();
     await lists();

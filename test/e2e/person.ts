@@ -54,6 +54,20 @@ export class Person {
     await this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first().click();
   }
 
+  /** Whether the palette has a command of this title where the window is now. */
+  async hasCommand(title: string): Promise<boolean> {
+    await this.press("F1");
+    const input = await this.page.waitForSelector(".quick-input-widget:not(.hidden) input");
+    await input.fill(`>${title}`);
+    let lines: readonly string[] = [];
+    await this.until("the palette has searched", async () => {
+      ({ lines } = await this.list());
+      return lines.includes(title) || lines.includes("No matching commands");
+    });
+    await this.press("Escape");
+    return lines.includes(title);
+  }
+
   /** Picks the line of the open list that begins with a text. */
   async pick(label: string): Promise<void> {
     const line = this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: label }).first();

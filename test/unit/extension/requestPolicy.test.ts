@@ -1,5 +1,18 @@
 import assert from "node:assert/strict";
-import { refusalByEngine } from "../../../src/extension/requestPolicy.ts";
+import { editorKind, refusalByEngine } from "../../../src/extension/requestPolicy.ts";
+
+describe("editorKind", () => {
+  const facts = { scheme: "file", path: "/a.ts", languageId: "typescript", readOnly: false, cursors: 1 };
+  const kind = (changes: object) => editorKind({ ...facts, hasSelection: false, ...changes });
+
+  it("tells what holds code, and whether it can be written", () => {
+    assert.equal(kind({}), "writable");
+    assert.equal(kind({ scheme: "untitled" }), "writable");
+    assert.equal(kind({ readOnly: true }), "readOnly");
+    for (const changes of [{ scheme: "output" }, { scheme: "git" }, { languageId: "log", readOnly: true }])
+      assert.equal(kind(changes), "foreign");
+  });
+});
 
 describe("refusalByEngine", () => {
   const failed = { kind: "failed", name: "new", message: "It is damaged." } as const;

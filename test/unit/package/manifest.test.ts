@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import manifest from "../../../package.json";
 import texts from "../../../package.nls.json";
+import type { EditorKind } from "../../../src/extension/requestPolicy.ts";
 import { repository, run } from "./project.ts";
 
 interface Setting {
@@ -26,10 +27,17 @@ const commandNames = new Set(commands.map(({ command }) => command));
 const clauses: readonly Clause[] = [...commands, ...keybindings, ...Object.values(menus).flat()];
 
 /** Set by the extension. */
-const ownKeys = ["jakiro.enabled", "jakiro.hasModel", "jakiro.ready", "jakiro.generating", "jakiro.reviewing"];
+const ownKeys = [
+  "jakiro.editor",
+  "jakiro.enabled",
+  "jakiro.hasModel",
+  "jakiro.ready",
+  "jakiro.generating",
+  "jakiro.reviewing",
+];
+const editorKinds: readonly EditorKind[] = ["writable", "readOnly", "foreign"];
 /** Set by VS Code, and by the Vim extension, which waits for Escape itself. */
 const foreignKeys = [
-  "editorIsOpen",
   "activeEditorIsReadonly",
   "editorTextFocus",
   "suggestWidgetVisible",
@@ -69,8 +77,12 @@ describe("manifest", () => {
   it("asks for context keys that somebody sets", () => {
     for (const { command, when, enablement } of clauses) {
       for (const clause of [when, enablement]) {
-        const keys = clause?.split(/&&|\|\|/).map((part) => part.trim().replace(/^!/, "")) ?? [];
-        for (const key of keys) assert.ok([...ownKeys, ...foreignKeys].includes(key), `${command}: ${key}`);
+        for (const part of clause?.split(/&&|\|\|/) ?? []) {
+          const [key, value] = part.trim().replace(/^!/, "").split(" == ");
+          assert.ok([...ownKeys, ...foreignKeys].includes(key!), `${command}: ${key}`);
+          if (value !== undefined)
+            assert.ok(key === "jakiro.editor" && editorKinds.includes(value as EditorKind), part);
+        }
       }
     }
   });
