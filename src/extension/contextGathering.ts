@@ -32,6 +32,10 @@ export class ContextGathering implements vscode.Disposable {
   private readonly ring = new SnippetRing();
   private readonly choice: SnippetChoice;
   private readonly git = new GitIgnores(() => findGit(folderPaths(), machineFiles(process.env)));
+  private readonly ignoreRules = new IgnoreRules(this.git, (folder) => {
+    this.changeRules();
+    this.drop(isBelow(folder));
+  });
   /** Rises whenever the rules about what may be used change. */
   private rules = 0;
   private readonly subscriptions: vscode.Disposable[];
@@ -72,10 +76,7 @@ export class ContextGathering implements vscode.Disposable {
         for (const { oldUri } of files) this.ring.forget(isOf(oldUri));
       }),
       workspace.onDidChangeWorkspaceFolders(() => this.git.forget()),
-      new IgnoreRules((folder) => {
-        this.changeRules();
-        this.drop(isBelow(folder));
-      }),
+      this.ignoreRules,
       window.onDidChangeWindowState(({ focused }) => {
         if (!focused) this.rest();
       }),
@@ -124,6 +125,7 @@ export class ContextGathering implements vscode.Disposable {
     const path = pathInWorkspace(document.uri);
     const chunk = path === undefined ? undefined : takeChunk(textSourceOf(document), uri, path, line);
     if (chunk === undefined) return;
+    if (vscode.workspace.isTrusted) void this.ignoreRules.watchFor(document.uri);
     const { rules } = this;
     void mayBeContext(document, this.git).then((allowed) => {
       if (rules !== this.rules) this.take(document, line, cursor);

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { realpath, stat } from "node:fs/promises";
-import { basename, dirname, join, relative, sep } from "node:path";
+import { homedir } from "node:os";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { type Clock, systemClock } from "./clock.ts";
 import { executablesOnPath, type MachineFiles } from "./searchPath.ts";
 
@@ -53,6 +54,21 @@ export class GitIgnores {
     const ignored = this.ask(file).catch(() => true);
     this.answers.set(file, { at: this.clock.now(), ignored });
     return ignored;
+  }
+
+  /**
+   * Files with rules about a repository that lie in none of its own folders: its list of exclusions, which working trees share and
+   * a submodule has inside the outer repository, and the user's own. They need not exist. Never rejects.
+   */
+  async ruleFiles(root: string): Promise<string[]> {
+    this.git ??= this.find();
+    const git = await this.git;
+    if (git === undefined) return [join(root, ".git", "info", "exclude")];
+    const [exclude, own] = await Promise.all([
+      output(git, ["rev-parse", "--git-path", "info/exclude"], root),
+      output(git, ["config", "--type=path", "--get", "core.excludesFile"], root),
+    ]);
+    return [...(exclude === undefined ? [] : [resolve(root, exclude)]), own ?? usersRules()];
   }
 
   /** Rules or folders have changed. */
@@ -108,6 +124,20 @@ function checkIgnore(git: string, root: string, file: string): Promise<boolean> 
     // Relative, since the way to the repository may be a link; with "./", so that no name reads as a pattern.
     stdin?.end(`./${relative(root, file).split(sep).join("/")}\0`);
   });
+}
+
+/** What git prints in a folder, without its line end; undefined where it fails or has nothing to say. */
+function output(git: string, argv: readonly string[], cwd: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    execFile(git, argv, { cwd, env: environment(), timeout: commandMs, windowsHide: true }, (error, stdout) =>
+      resolve(error === null ? stdout.replace(/\r?\n$/, "") || undefined : undefined),
+    );
+  });
+}
+
+/** Where git looks for the user's rules unless `core.excludesFile` says otherwise. */
+function usersRules(): string {
+  return join(process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config"), "git", "ignore");
 }
 
 function environment(): NodeJS.ProcessEnv {

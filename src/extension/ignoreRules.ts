@@ -1,42 +1,53 @@
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import * as vscode from "vscode";
-import { repositoryOf } from "./gitIgnores.ts";
+import { type GitIgnores, repositoryOf } from "./gitIgnores.ts";
 
-/** Says where git's rules about ignored files have changed: in the workspace, and above it as far as its repositories reach. */
+/**
+ * Says where git's rules about ignored files have changed: in the workspace; above it, as far as the repositories of the files reach
+ * that the user works with; and where those keep rules elsewhere.
+ */
 export class IgnoreRules implements vscode.Disposable {
   private readonly subscriptions: vscode.Disposable[];
-  private above: readonly vscode.Disposable[] = [];
+  /** What is watched outside of the workspace's folders. */
+  private readonly watched = new Set<string>();
   private isDisposed = false;
 
   /** @param changed hears of the folder whose files the rules are about */
-  constructor(private readonly changed: (folder: vscode.Uri) => void) {
-    this.subscriptions = [
-      this.watch("**/.gitignore", ".."),
-      this.watch("**/.git/info/exclude", "../../.."),
-      vscode.workspace.onDidChangeWorkspaceFolders(() => void this.watchAbove()),
-    ];
-    void this.watchAbove();
+  constructor(
+    private readonly git: Pick<GitIgnores, "ruleFiles">,
+    private readonly changed: (folder: vscode.Uri) => void,
+  ) {
+    this.subscriptions = [this.watch("**/.gitignore", (rules) => vscode.Uri.joinPath(rules, ".."))];
   }
 
   dispose(): void {
     this.isDisposed = true;
-    for (const subscription of [...this.subscriptions, ...this.above]) subscription.dispose();
+    for (const subscription of this.subscriptions) subscription.dispose();
   }
 
-  private async watchAbove(): Promise<void> {
-    const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === "file");
-    const found = await Promise.all(folders.map(({ uri }) => rulesAbove(uri.fsPath)));
-    if (this.isDisposed) return;
-    for (const watcher of this.above) watcher.dispose();
-    this.above = found.flat().map(({ folder, file, way }) => {
-      return this.watch(new vscode.RelativePattern(vscode.Uri.file(folder), file), way);
-    });
+  /** To be told of every file in the workspace of which pieces may be kept. Runs git in the file's repository. */
+  async watchFor(file: vscode.Uri): Promise<void> {
+    const folder = vscode.workspace.getWorkspaceFolder(file);
+    const root = file.scheme === "file" ? await repositoryOf(dirname(file.fsPath)) : undefined;
+    if (folder === undefined || root === undefined) return;
+    for (const above of foldersAbove(folder.uri.fsPath, root)) this.watchFile(join(above, ".gitignore"), above);
+    if (this.watched.has(root)) return;
+    this.watched.add(root);
+    for (const rules of await this.git.ruleFiles(root)) this.watchFile(rules, root);
   }
 
-  /** @param way from the file of rules to the folder they are about */
-  private watch(files: vscode.GlobPattern, way: string): vscode.Disposable {
-    const watcher = vscode.workspace.createFileSystemWatcher(files);
-    const tell = (uri: vscode.Uri) => this.changed(vscode.Uri.joinPath(uri, way));
+  /** @param about the folder that the rules are about */
+  private watchFile(rules: string, about: string): void {
+    const key = `${rules}\0${about}`;
+    if (this.isDisposed || this.watched.has(key)) return;
+    this.watched.add(key);
+    const pattern = new vscode.RelativePattern(vscode.Uri.file(dirname(rules)), basename(rules));
+    this.subscriptions.push(this.watch(pattern, () => vscode.Uri.file(about)));
+  }
+
+  private watch(pattern: vscode.GlobPattern, about: (rules: vscode.Uri) => vscode.Uri): vscode.Disposable {
+    const watcher = vscode.workspace.createFileSystemWatcher(pattern);
+    const tell = (rules: vscode.Uri) => this.changed(about(rules));
     watcher.onDidCreate(tell);
     watcher.onDidChange(tell);
     watcher.onDidDelete(tell);
@@ -44,14 +55,12 @@ export class IgnoreRules implements vscode.Disposable {
   }
 }
 
-/** The files of rules that stand above a folder, where it is a part of a repository. */
-async function rulesAbove(folder: string) {
-  const root = await repositoryOf(folder);
-  if (root === undefined) return [];
-  const rules = [{ folder: join(root, ".git", "info"), file: "exclude", way: "../../.." }];
-  for (let above = folder; above !== root; ) {
-    above = dirname(above);
-    rules.push({ folder: above, file: ".gitignore", way: ".." });
+/** The folders above one up to a repository's; none where the repository begins in it or below. */
+function foldersAbove(folder: string, root: string): string[] {
+  const above: string[] = [];
+  for (let at = folder; at !== root && at.startsWith(root); ) {
+    at = dirname(at);
+    above.push(at);
   }
-  return rules;
+  return above;
 }

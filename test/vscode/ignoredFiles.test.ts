@@ -33,7 +33,7 @@ describe("files that are ignored", () => {
   });
 
   const settings = () => vscode.workspace.getConfiguration("files", folder("second"));
-  const rules: readonly (readonly [string, "first" | "second", (path: string) => unknown])[] = [
+  const rules: readonly (readonly [string, "first" | "second", (name: string) => unknown, string?])[] = [
     [".gitignore", "second", (path) => appendFileSync(place(".gitignore"), `${path}\n`)],
     [".git/info/exclude", "second", (path) => appendFileSync(place(".git", "info", "exclude"), `${path}\n`)],
     ["a .gitignore above the folder", "first", (path) => appendFileSync(place("..", ".gitignore"), `${path}\n`)],
@@ -41,6 +41,13 @@ describe("files that are ignored", () => {
       "the repository's exclude file above the folder",
       "first",
       (path) => appendFileSync(place("..", ".git", "info", "exclude"), `${path}\n`),
+    ],
+    ["the user's own list", "second", (path) => appendFileSync(place("..", "ignored-by-the-user"), `${path}\n`)],
+    [
+      "the exclude file that a working tree shares",
+      "second",
+      (path) => appendFileSync(place("..", "main", ".git", "info", "exclude"), `${path}\n`),
+      "linked/",
     ],
     [
       "files.exclude",
@@ -52,16 +59,17 @@ describe("files that are ignored", () => {
       },
     ],
   ];
-  for (const [index, [name, root, ignore]] of rules.entries()) {
+  for (const [index, [name, root, ignore, below = ""]] of rules.entries()) {
     it(`are forgotten once ${name} says so`, async () => {
-      const path = `later${index}.py`;
+      const fileName = `later${index}.py`;
+      const path = below + fileName;
       const lines = [`later${index}_prices = {}`, `def known_price${index}(article, default_price):`];
       const text = [...lines, `    return later${index}_prices.get(article) or default_price`, ""].join("\n");
       const file = join(folder(root).fsPath, path);
       writeFileSync(file, text);
       await openFile(root, path);
       await until("the file is read", async () => (await context()).includes(`${root}/${path}`));
-      await ignore(path);
+      await ignore(fileName);
       await until("the file is forgotten", async () => !(await context()).includes(`${root}/${path}`));
       await openFile(root, path);
       for (let again = 0; again < 3; again++) assert.ok(!(await context()).includes(`${root}/${path}`));

@@ -9,7 +9,7 @@ export interface TestWorkspace {
   readonly file: string;
   /** A folder of a git repository that begins above it, and ignores `hidden`. */
   readonly first: string;
-  /** A git repository that ignores `built`; its settings exclude `generated`. */
+  /** A git repository that ignores `built`; its settings exclude `generated`. Its folder `linked` is a working tree of `main`. */
   readonly second: string;
 }
 
@@ -17,11 +17,17 @@ export interface TestWorkspace {
 export function copyWorkspace(to: string): TestWorkspace {
   cpSync(join(repository, "test", "vscode", "workspace"), to, { recursive: true });
   const second = join(to, "second");
-  for (const root of [to, second]) {
-    const { status, stderr } = spawnSync("git", ["init", "--quiet", root], { encoding: "utf8" });
-    if (status !== 0) throw new Error(`The tests need git: ${stderr}`);
-  }
+  const main = join(to, "main");
+  for (const root of [to, second, main]) git("init", "--quiet", root);
+  git("-C", second, "config", "core.excludesFile", join(to, "ignored-by-the-user"));
+  git("-C", main, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--allow-empty", "--message=a");
+  git("-C", main, "worktree", "add", "--quiet", join(second, "linked"));
   writeFileSync(join(to, ".gitignore"), "hidden/\n");
   appendFileSync(join(second, ".git", "info", "exclude"), "built/\n");
   return { file: join(to, "two.code-workspace"), first: join(to, "first"), second };
+}
+
+function git(...argv: readonly string[]): void {
+  const { status, stderr } = spawnSync("git", argv, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`The tests need git: ${stderr}`);
 }

@@ -85,6 +85,31 @@ describe("files that git ignores", () => {
     assert.equal(await isIgnored("repository", "a.ts"), false);
   });
 
+  it("have rules in files that working trees share, that a submodule has elsewhere, and that are the user's", async () => {
+    const git = (...argv: string[]) => execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b", ...argv]);
+    git("-C", repository, "commit", "--quiet", "--allow-empty", "--message=a");
+    const [tree, inner] = [join(scratch, "tree"), join(repository, "inner")];
+    git("-C", repository, "worktree", "add", "--quiet", tree);
+    git("-C", repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", repository, "inner");
+    git("-C", repository, "config", "core.excludesFile", join(scratch, "own"));
+    for (const [root, exclude] of [
+      [repository, join(repository, ".git", "info", "exclude")],
+      [tree, join(repository, ".git", "info", "exclude")],
+      [inner, join(repository, ".git", "modules", "inner", "info", "exclude")],
+    ] as const) {
+      const [shared, own] = await ignores.ruleFiles(root);
+      assert.equal(shared, exclude);
+      writeFileSync(exclude, "a.ts\n");
+      assert.equal(await ignores.isIgnored(join(root, "a.ts")), true, root);
+      if (root === inner) assert.match(own!, /\bgit.ignore$/);
+      else assert.equal(own, join(scratch, "own"));
+    }
+    writeFileSync(join(scratch, "own"), "b.ts\n");
+    assert.equal(await isIgnored("tree", "b.ts"), true);
+    const [only, ...others] = await new GitIgnores(async () => undefined).ruleFiles(repository);
+    assert.deepEqual([only, others], [join(repository, ".git", "info", "exclude"), []]);
+  });
+
   it("cannot be told without git", async () => {
     assert.equal(await new GitIgnores(async () => undefined).isIgnored(join(repository, "a.log")), undefined);
   });
