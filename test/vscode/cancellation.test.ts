@@ -1,19 +1,8 @@
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
-import type { Ctx } from "../../src/extension/ctx.ts";
+import type { EngineAccess } from "../../src/extension/engine.ts";
 import { recital } from "../workbench/recitalModel.ts";
-import {
-  accept,
-  closeAll,
-  engineProcess,
-  newFunction,
-  open,
-  ready,
-  type,
-  until,
-  type Watch,
-  watchRequests,
-} from "./extension.ts";
+import { accept, engineProcess, newFunction, open, type, until, watchedSuite } from "./extension.ts";
 
 const [firstLine] = recital;
 const whole = recital.join("").trimEnd();
@@ -22,45 +11,37 @@ const whole = recital.join("").trimEnd();
 const long = "value = unknown(first, second)\n".repeat(400);
 
 describe("a request that nobody wants any more", () => {
-  let ctx: Ctx;
-  let watch: Watch;
+  afterEach(() => goOn());
+  const suite = watchedSuite();
   let processId: number;
-  let warm: Ctx["engine"]["warm"];
+  let warm: EngineAccess["warm"];
   before(async () => {
-    ctx = await ready();
+    const { ctx } = suite;
     ({ processId } = await engineProcess(ctx));
     // What is read ahead of the user would keep the engine busy too.
     ({ warm } = ctx.engine);
     ctx.engine.warm = async () => undefined;
   });
   after(() => {
-    ctx.engine.warm = warm;
-  });
-  beforeEach(() => {
-    watch = watchRequests(ctx);
-  });
-  afterEach(async () => {
-    goOn();
-    watch.stop();
-    await closeAll();
+    suite.ctx.engine.warm = warm;
   });
 
-  const isBusy = () => ctx.engine.state.kind === "ready" && ctx.engine.state.busy;
-  const typedForwards = async () => (await engineProcess(ctx)).turns.typed;
+  const isBusy = () => suite.ctx.engine.state.kind === "ready" && suite.ctx.engine.state.busy;
+  const typedForwards = async () => (await engineProcess(suite.ctx)).turns.typed;
 
   /** Types a character and holds the engine's process once it is at work on it, until `goOn`. */
   async function beginLongRequest(): Promise<vscode.TextEditor> {
     const editor = await open(`${newFunction()}${long}¦`);
     await until("the engine is idle", () => !isBusy());
     let isHeld = false;
-    const listener = ctx.engine.onState(() => {
+    const listener = suite.ctx.engine.onState(() => {
       if (!isBusy() || isHeld) return;
       process.kill(processId, "SIGSTOP");
       isHeld = true;
     });
     try {
       await type("q");
-      await until("the engine is asked", () => watch.requests.length > 0);
+      await until("the engine is asked", () => suite.watch.requests.length > 0);
       await until("it is at work", () => isHeld);
     } finally {
       listener.dispose();
@@ -75,13 +56,13 @@ describe("a request that nobody wants any more", () => {
     // A second cursor: the request is given up, and no other one takes its place.
     const top = new vscode.Position(0, 0);
     editor.selections = [editor.selection, new vscode.Selection(top, top)];
-    assert.equal(await watch.results[0], undefined, "it was cancelled before it was done");
+    assert.equal(await suite.watch.results[0], undefined, "it was cancelled before it was done");
     const atCancellation = typedForwards();
     goOn();
     const before = await atCancellation;
     await until("the engine is idle", () => !isBusy());
     assert.ok((await typedForwards()) - before <= 1);
-    assert.equal(watch.requests.length, 1, "nothing was asked for instead");
+    assert.equal(suite.watch.requests.length, 1, "nothing was asked for instead");
   });
 
   it("leaves no suggestion behind: what is shown fits what was typed since", async () => {

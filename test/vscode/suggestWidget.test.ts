@@ -1,33 +1,23 @@
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
-import type { Ctx } from "../../src/extension/ctx.ts";
 import { recital } from "../workbench/recitalModel.ts";
-import { accept, closeAll, newFunction, open, ready, shown, until, type Watch, watchRequests } from "./extension.ts";
+import { accept, newFunction, open, shown, until, watchedSuite } from "./extension.ts";
 
 const whole = recital.join("").trimEnd();
 
 describe("the open list of suggestions", () => {
-  let ctx: Ctx;
-  let watch: Watch;
   let words: readonly string[] = [];
   // A language without a server of its own: the list opens when all of a language's providers have answered, and TypeScript's is
   // slow where many documents came and went.
   const provider = vscode.languages.registerCompletionItemProvider("java", {
     provideCompletionItems: () => words.map((word) => new vscode.CompletionItem(word)),
   });
-  before(async () => {
-    ctx = await ready();
-  });
   after(() => provider.dispose());
-  beforeEach(() => {
-    watch = watchRequests(ctx);
-  });
   afterEach(async () => {
-    watch.stop();
     words = [];
     await vscode.commands.executeCommand("hideSuggestWidget");
-    await closeAll();
   });
+  const suite = watchedSuite();
 
   async function openList(text: string, ...offered: string[]): Promise<vscode.TextEditor> {
     words = offered;
@@ -36,13 +26,13 @@ describe("the open list of suggestions", () => {
     return editor;
   }
 
-  const lastPrefix = () => watch.requests.at(-1)?.prefix;
+  const lastPrefix = () => suite.watch.requests.at(-1)?.prefix;
 
   it("decides how the suggestion begins, which replaces what was typed", async () => {
     const before = `${newFunction()} const `;
     const editor = await openList(`${before}ans`, "answer");
     await until("the engine is asked for what is selected", () => lastPrefix() === `${before}answer`);
-    await until("it has answered", () => ctx.completions.completer.isIdleFor(400));
+    await until("it has answered", () => suite.ctx.completions.completer.isIdleFor(400));
     await shown();
     await accept();
     await until("the suggestion is inserted", () => editor.document.getText() !== `${before}ans`);
