@@ -45,8 +45,8 @@ await report();
 process.exit(0);
 
 /**
- * The loads of a user: the first one of a model that ships its smoothing, all later ones, and the first one of a model
- * whose smoothing is found by calibration. The later one is the median of several.
+ * The loads of a user: the first one of a model that ships its smoothing, and a later one, the median of several. Besides, what packing
+ * takes in the first load of a model whose smoothing is found by calibration.
  */
 function measureLoads() {
   const cache = mkdtempSync(join(tmpdir(), "jakiro-bench-"));

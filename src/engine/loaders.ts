@@ -98,7 +98,7 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
 }
 
 async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<PlacedModel> {
-  const { checkpoint, format, cacheFormat, room, gpuAccess = systemAccess, progress, onNote, signal } = sources;
+  const { checkpoint, format, cacheFormat, room, gpuAccess = systemAccess, progress, signal } = sources;
   const adapter = chooseAdapter(await gpuAccess.find(searchAnew), sources.adapter);
   const opened = await gpuAccess.open(adapter);
   const { device, name, software } = opened;
@@ -109,7 +109,6 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
     const wanted = { config: checkpoint.config, format, cacheFormat };
     const planned = await planChecked(opened, wanted, room);
     const { gpu, subject, replacement } = await rightVariant(opened, wanted, gpuAccess.test);
-    if (replacement !== undefined) onNote?.(replacement);
     const plan = replacement === undefined ? planned : await planChecked(opened, subject, room);
     target = await GpuTarget.load(gpu, checkpoint, await sources.packed(), {
       capacity: plan.capacity,

@@ -75,7 +75,10 @@ export class ContextGathering implements vscode.Disposable {
       workspace.onDidRenameFiles(({ files }) => {
         for (const { oldUri } of files) this.ring.forget(isOf(oldUri));
       }),
-      workspace.onDidChangeWorkspaceFolders(() => this.git.forget()),
+      workspace.onDidChangeWorkspaceFolders(() => {
+        this.git.forget();
+        this.ignoreRules.forget();
+      }),
       this.ignoreRules,
       window.onDidChangeWindowState(({ focused }) => {
         if (!focused) this.rest();
@@ -125,13 +128,18 @@ export class ContextGathering implements vscode.Disposable {
     const path = pathInWorkspace(document.uri);
     const chunk = path === undefined ? undefined : takeChunk(textSourceOf(document), uri, path, line);
     if (chunk === undefined) return;
-    if (vscode.workspace.isTrusted) void this.ignoreRules.watchFor(document.uri);
     const { rules } = this;
-    void mayBeContext(document, this.git).then((allowed) => {
+    void this.mayKeep(document).then((allowed) => {
       if (rules !== this.rules) this.take(document, line, cursor);
       else if (allowed) this.ring.add(chunk);
       else this.drop(isOf(document.uri));
     });
+  }
+
+  /** Whether pieces of a file may be kept; what changes about that is heard of from then on. */
+  private async mayKeep(document: vscode.TextDocument): Promise<boolean> {
+    if (vscode.workspace.isTrusted) await this.ignoreRules.watchFor(document.uri);
+    return await mayBeContext(document, this.git);
   }
 
   private changeRules(): void {

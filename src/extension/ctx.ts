@@ -15,7 +15,6 @@ import { freeMemory, MemoryNeed, memoryNeed } from "./memoryNeed.ts";
 import { meteredEngine } from "./meteredEngine.ts";
 import { activeProvider, noticeProvider, type OtherProvider } from "./otherProviders.ts";
 import { Pause } from "./pause.ts";
-import { folderPaths } from "./textDocument.ts";
 import { type TraceSink, tracedEngine } from "./requestTrace.ts";
 import { type ModelSelection, selectModel } from "./selectModel.ts";
 import { offerSetUp } from "./setUp.ts";
@@ -23,6 +22,7 @@ import { StatisticsPanel } from "./statsPanel.ts";
 import { StatusBar } from "./statusBar.ts";
 import { StoppedNotice } from "./stoppedNotice.ts";
 import { tellFailure } from "./tell.ts";
+import { folderPaths } from "./textDocument.ts";
 import { Throughput } from "./throughput.ts";
 import { UserChoices } from "./userChoices.ts";
 

@@ -5,7 +5,7 @@ import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { type Clock, systemClock } from "./clock.ts";
 import { executablesOnPath, type MachineFiles } from "./searchPath.ts";
 
-/** An answer is good for so long: rules may stand in places that nobody watches, as the user's own file of them. */
+/** An answer is good for so long: another file of rules may have been named in git's settings, which nobody watches. */
 const freshMs = 10_000;
 const commandMs = 5000;
 const mostAnswers = 256;
@@ -68,7 +68,7 @@ export class GitIgnores {
       output(git, ["rev-parse", "--git-path", "info/exclude"], root),
       output(git, ["config", "--type=path", "--get", "core.excludesFile"], root),
     ]);
-    return [...(exclude === undefined ? [] : [resolve(root, exclude)]), own ?? usersRules()];
+    return [...(exclude === undefined ? [] : [resolve(root, exclude)]), resolve(root, own ?? usersRules())];
   }
 
   /** Rules or folders have changed. */

@@ -7,9 +7,11 @@ import { type GitIgnores, repositoryOf } from "./gitIgnores.ts";
  * that the user works with; and where those keep rules elsewhere.
  */
 export class IgnoreRules implements vscode.Disposable {
-  private readonly subscriptions: vscode.Disposable[];
-  /** What is watched outside of the workspace's folders. */
-  private readonly watched = new Set<string>();
+  private readonly inWorkspace: vscode.Disposable;
+  /** What is watched elsewhere, by the file of rules and the folder that they are about. */
+  private readonly elsewhere = new Map<string, vscode.Disposable>();
+  /** Repositories whose files of rules are known, or being asked for. */
+  private readonly roots = new Map<string, Promise<void>>();
   private isDisposed = false;
 
   /** @param changed hears of the folder whose files the rules are about */
@@ -17,32 +19,52 @@ export class IgnoreRules implements vscode.Disposable {
     private readonly git: Pick<GitIgnores, "ruleFiles">,
     private readonly changed: (folder: vscode.Uri) => void,
   ) {
-    this.subscriptions = [this.watch("**/.gitignore", (rules) => vscode.Uri.joinPath(rules, ".."))];
+    this.inWorkspace = this.watch("**/.gitignore", (rules) => vscode.Uri.joinPath(rules, ".."));
   }
 
   dispose(): void {
     this.isDisposed = true;
-    for (const subscription of this.subscriptions) subscription.dispose();
+    this.inWorkspace.dispose();
+    this.forget();
   }
 
-  /** To be told of every file in the workspace of which pieces may be kept. Runs git in the file's repository. */
+  /** Watches nothing outside of the workspace's folders any more, until it is told of files again: the folders are others. */
+  forget(): void {
+    for (const watcher of this.elsewhere.values()) watcher.dispose();
+    this.elsewhere.clear();
+    this.roots.clear();
+  }
+
+  /**
+   * To be told of every file in the workspace of which pieces may be kept, before git is asked about it: what changes between its answer
+   * and the first watch would never be heard of. Runs git in the file's repository. Never rejects.
+   */
   async watchFor(file: vscode.Uri): Promise<void> {
     const folder = vscode.workspace.getWorkspaceFolder(file);
     const root = file.scheme === "file" ? await repositoryOf(dirname(file.fsPath)) : undefined;
     if (folder === undefined || root === undefined) return;
     for (const above of foldersAbove(folder.uri.fsPath, root)) this.watchFile(join(above, ".gitignore"), above);
-    if (this.watched.has(root)) return;
-    this.watched.add(root);
+    let known = this.roots.get(root);
+    if (known === undefined) {
+      known = this.watchRepository(root);
+      this.roots.set(root, known);
+    }
+    await known;
+  }
+
+  private async watchRepository(root: string): Promise<void> {
     for (const rules of await this.git.ruleFiles(root)) this.watchFile(rules, root);
   }
 
   /** @param about the folder that the rules are about */
   private watchFile(rules: string, about: string): void {
     const key = `${rules}\0${about}`;
-    if (this.isDisposed || this.watched.has(key)) return;
-    this.watched.add(key);
+    if (this.isDisposed || this.elsewhere.has(key)) return;
     const pattern = new vscode.RelativePattern(vscode.Uri.file(dirname(rules)), basename(rules));
-    this.subscriptions.push(this.watch(pattern, () => vscode.Uri.file(about)));
+    this.elsewhere.set(
+      key,
+      this.watch(pattern, () => vscode.Uri.file(about)),
+    );
   }
 
   private watch(pattern: vscode.GlobPattern, about: (rules: vscode.Uri) => vscode.Uri): vscode.Disposable {

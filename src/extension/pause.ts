@@ -64,7 +64,7 @@ export class Pause implements PauseSource, vscode.Disposable {
 
   /** Asks the machine anew; happens by itself every minute. In turn, since a late answer would otherwise replace a newer one. */
   checkBattery(): Promise<void> {
-    this.checking = this.checking.then(() => this.check());
+    this.checking = this.checking.catch(() => undefined).then(() => this.check());
     return this.checking;
   }
 

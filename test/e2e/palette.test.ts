@@ -104,7 +104,12 @@ describe("the palette's commands", function () {
       "Toggle Completions for This Language",
     ];
     const has = async (titles: readonly string[], expected: boolean) => {
-      for (const title of titles) assert.equal(await person.hasCommand(`Jakiro: ${title}`), expected, title);
+      const what = expected ? "there" : "gone";
+      for (const title of titles)
+        await person.until(
+          `${title} is ${what}`,
+          async () => (await person.hasCommand(`Jakiro: ${title}`)) === expected,
+        );
     };
     await has([...ofCode, "Why No Suggestion?"], true);
     await person.command("Preferences: Open Settings (UI)");

@@ -18,6 +18,8 @@ export interface CliOptions {
   /** Undefined leaves standard input open and silent. */
   readonly input?: string | Uint8Array;
   readonly onStart?: (child: ChildProcess) => void;
+  /** Milliseconds after which it is killed. */
+  readonly timeout?: number;
 }
 
 /** Runs `jakiro ARGV...` to its end. */
@@ -26,9 +28,16 @@ export function jakiro(argv: readonly string[], options: CliOptions = {}): Promi
 }
 
 /** Runs a program of the repository to its end: its file, and its arguments. */
-export function runNode(argv: readonly string[], { env, input, onStart }: CliOptions = {}): Promise<CliResult> {
+export function runNode(
+  argv: readonly string[],
+  { env, input, onStart, timeout }: CliOptions = {},
+): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...argv], { env: { ...process.env, ...env } });
+    const child = spawn(process.execPath, [...argv], {
+      env: { ...process.env, ...env },
+      timeout,
+      killSignal: "SIGKILL",
+    });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));

@@ -34,7 +34,8 @@ function isFigure(cell: string): boolean {
 
 /** The benches of the GPU as a person calls them, on the software adapter: nobody may find them broken on a machine with a GPU. */
 describe("the GPU's benches", function () {
-  this.timeout(300_000);
+  const timeout = 290_000;
+  this.timeout(timeout + 10_000);
   useSoftwareAdapter();
   const scratch = scratchFolder();
   after(scratch.remove);
@@ -78,7 +79,10 @@ describe("the GPU's benches", function () {
     it(`${bench} --tiny prints every column that it promises, and writes what it has measured`, async () => {
       const json = join(scratch.path, `${bench}.json`);
       const common = ["--tiny", "--adapter", softwareAdapter, "--json", json];
-      const { code, stdout, stderr } = await runNode([join("bench", `${bench}.mjs`), ...common, ...options], { env });
+      const { code, stdout, stderr } = await runNode([join("bench", `${bench}.mjs`), ...common, ...options], {
+        env,
+        timeout,
+      });
       assert.equal(code, 0, stderr);
       const tables = tablesOf(stdout);
       assert.deepEqual(

@@ -332,7 +332,7 @@ describe("an engine whose GPU is lost", function () {
       format === "float16" || cacheFormat === "float16" ? { ok: false, failures } : passed;
     await load({ format: "float16", kv: "float16", gpuAccess: { find: async () => [adapter], open, test } });
     const replacement =
-      "Weights, keys and values are float32 on the GPU Test GPU: with its present driver kernels for float16 compute wrongly " +
+      "Weights, keys and values are float32 on the GPU Test GPU: with its present driver kernels for float16 fail " +
       "(attention float16).";
     assert.deepEqual([engine.device, engine.replacement, notes], ["gpu", replacement, [replacement]]);
     const { layers, hidden, kvHeads, headDim, vocabulary } = engine.checkpoint.config;

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { appendFileSync, cpSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repository } from "./repository.ts";
 
@@ -28,6 +29,8 @@ export function copyWorkspace(to: string): TestWorkspace {
 }
 
 function git(...argv: readonly string[]): void {
-  const { status, stderr } = spawnSync("git", argv, { encoding: "utf8" });
+  // Without what the developer's machine has set: signatures, hooks.
+  const settings = { GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: join(tmpdir(), "jakiro-no-git-settings") };
+  const { status, stderr } = spawnSync("git", argv, { encoding: "utf8", env: { ...process.env, ...settings } });
   if (status !== 0) throw new Error(`The tests need git: ${stderr}`);
 }

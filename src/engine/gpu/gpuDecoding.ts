@@ -55,10 +55,7 @@ export class GpuDecoding implements DeviceDecoding {
    * where the device fails: it may have too little memory for a head, or a driver that does not compile a kernel.
    */
   open(kind: HeadKind | undefined, ladder: Ladder): Promise<GpuDecodingSequence> {
-    return this.openSequence(kind, ladder).catch((error: unknown) => {
-      if (error instanceof JakiroError || error instanceof DeviceLostError) throw error;
-      throw new DeviceLostError(firstLine(error), { cause: error });
-    });
+    return this.openSequence(kind, ladder);
   }
 
   /**
@@ -89,14 +86,24 @@ export class GpuDecoding implements DeviceDecoding {
     this.drafting.clear();
   }
 
-  private openSequence(
+  /** @param onRelease called once the sequence is given back, though it be before this has resolved */
+  private async openSequence(
     kind: HeadKind | undefined,
     ladder: Ladder,
     onRelease: () => void = () => undefined,
   ): Promise<GpuDecodingSequence> {
     const { target, compiled } = this;
-    const made = () => target.inScopes(() => this.makeSequence(kind, ladder, onRelease));
-    return target.kernels.compiler.reporting(compiled, made);
+    const make = () =>
+      target.inScopes(
+        () => this.makeSequence(kind, ladder, onRelease),
+        (made) => made.release(),
+      );
+    try {
+      return await target.kernels.compiler.reporting(compiled, make);
+    } catch (error) {
+      if (error instanceof JakiroError || error instanceof DeviceLostError) throw error;
+      throw new DeviceLostError(firstLine(error), { cause: error });
+    }
   }
 
   private async makeSequence(
@@ -191,8 +198,10 @@ export class GpuDecoding implements DeviceDecoding {
   ): Promise<GpuDecodingSequence | undefined> {
     if (this.forks >= this.mostForks) return undefined;
     this.forks++;
+    let isCounted = true;
     const endFork = () => {
-      this.forks--;
+      if (isCounted) this.forks--;
+      isCounted = false;
     };
     const fork = await this.openSequence(kind, ladder, endFork).catch((error: unknown) => {
       endFork();

@@ -183,15 +183,21 @@ export class GpuTarget implements Target {
     return patienceMs === undefined ? undefined : 10 * patienceMs;
   }
 
-  /** Runs `work`; rejects with the first error that the device has meanwhile, in this work or in what goes on beside it. */
-  async inScopes<Result>(work: () => Promise<Result>): Promise<Result> {
+  /**
+   * Runs `work`; rejects with the first error that the device has meanwhile, in this work or in what goes on beside it, after `undo` of
+   * what the work had made all the same.
+   */
+  async inScopes<Result>(work: () => Promise<Result>, undo?: (made: Result) => void): Promise<Result> {
     const closeScopes = openErrorScopes(this.gpu.device);
     let closing: ReturnType<typeof closeScopes> | undefined;
     try {
       const result = await work();
       closing = closeScopes();
       const error = await closing;
-      if (error) throw new Error(firstLine(error));
+      if (error) {
+        undo?.(result);
+        throw new Error(firstLine(error));
+      }
       return result;
     } finally {
       if (closing === undefined) void closeScopes().catch(() => undefined);

@@ -78,7 +78,7 @@ function replacementSentence(
     ...(wanted.cacheFormat === used.cacheFormat ? [] : ["keys and values"]),
   ].join(", ");
   const subject = `${parts[0]!.toUpperCase()}${parts.slice(1)}`;
-  return `${subject} are float32 on the GPU ${name}: with its present driver kernels for float16 compute wrongly (${kernelsOf(failed)}).`;
+  return `${subject} are float32 on the GPU ${name}: with its present driver kernels for float16 fail (${kernelsOf(failed)}).`;
 }
 
 /** Names of the kernels that failed. */

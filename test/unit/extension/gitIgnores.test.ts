@@ -7,16 +7,22 @@ import { findGit, GitIgnores } from "../../../src/extension/gitIgnores.ts";
 import type { MachineFiles } from "../../../src/extension/searchPath.ts";
 import { FakeClock } from "./fakeClock.ts";
 
+/** git without what the developer's machine has set: lists of files to ignore, signatures, hooks. */
+const noSettings = { GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: join(tmpdir(), "jakiro-no-git-settings") };
+
 describe("files that git ignores", () => {
   let scratch: string;
   let repository: string;
   let ignores: GitIgnores;
   let clock: FakeClock;
   let found: number;
+  let settings: [string, string | undefined][];
   beforeEach(() => {
     scratch = realpathSync(mkdtempSync(join(tmpdir(), "jakiro-git-")));
     repository = join(scratch, "repository");
     mkdirSync(join(repository, "packages", "one"), { recursive: true });
+    settings = Object.keys(noSettings).map((name) => [name, process.env[name]]);
+    Object.assign(process.env, noSettings);
     execFileSync("git", ["init", "--quiet", repository]);
     writeFileSync(join(repository, ".gitignore"), "built/\n*.log\n");
     clock = new FakeClock();
@@ -26,7 +32,13 @@ describe("files that git ignores", () => {
       return "git";
     }, clock);
   });
-  afterEach(() => rmSync(scratch, { recursive: true, force: true }));
+  afterEach(() => {
+    for (const [name, value] of settings) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+    rmSync(scratch, { recursive: true, force: true });
+  });
   const isIgnored = (...path: string[]) => ignores.isIgnored(join(scratch, ...path));
 
   it("are told by the rules of all folders up to the repository's", async () => {

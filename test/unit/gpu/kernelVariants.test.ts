@@ -47,7 +47,7 @@ describe("rightVariant", () => {
     assert.deepEqual(found, {
       ...{ lanes: 32, tile: undefined, format: "int8", cacheFormat: "float32" },
       replacement:
-        "Keys and values are float32 on the GPU Test GPU: with its present driver kernels for float16 compute wrongly " +
+        "Keys and values are float32 on the GPU Test GPU: with its present driver kernels for float16 fail " +
         "(attention float16, linearQkv int8).",
     });
     assert.deepEqual(tries, ["32 any int8 float16", "0 any int8 float16", "32 any int8 float32"]);
