@@ -184,7 +184,7 @@ async function report() {
     suite: basename(suite),
     records: records.length,
     options: { maxTokens },
-    model: { name: engine.modelName, sha256: await engine.checkpoint.contentHash() },
+    model: { name: engine.modelName, sha256: engine.contentHash },
     machine,
     device,
     ...(engine.adapter === undefined ? {} : { adapter: engine.adapter }),

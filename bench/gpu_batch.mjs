@@ -181,7 +181,7 @@ async function report() {
     suite: options.suite,
     records: records.length,
     options: { maxTokens },
-    model: { name: engine.modelName, sha256: await engine.checkpoint.contentHash() },
+    model: { name: engine.modelName, sha256: engine.contentHash },
     machine: product.describeMachine(),
     date: new Date().toISOString(),
     batches: results,

@@ -186,7 +186,7 @@ async function report() {
   if (options.json === undefined) return;
   await product.writeResultFile(options.json, {
     suite: basename(suite),
-    model: { name: engine.modelName, sha256: await engine.checkpoint.contentHash() },
+    model: { name: engine.modelName, sha256: engine.contentHash },
     machine,
     date: new Date().toISOString(),
     loads,

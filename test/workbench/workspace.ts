@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { appendFileSync, cpSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { noGitSettings } from "./gitSettings.ts";
 import { repository } from "./repository.ts";
 
 /** Where the copy of test/vscode/workspace lies. */
@@ -29,8 +29,6 @@ export function copyWorkspace(to: string): TestWorkspace {
 }
 
 function git(...argv: readonly string[]): void {
-  // Without what the developer's machine has set: signatures, hooks.
-  const settings = { GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: join(tmpdir(), "jakiro-no-git-settings") };
-  const { status, stderr } = spawnSync("git", argv, { encoding: "utf8", env: { ...process.env, ...settings } });
+  const { status, stderr } = spawnSync("git", argv, { encoding: "utf8", env: { ...process.env, ...noGitSettings } });
   if (status !== 0) throw new Error(`The tests need git: ${stderr}`);
 }

@@ -119,26 +119,8 @@ describe("Completer", () => {
       assert.equal(desk.engine.of("typed").length, 1);
     });
 
-    it("is asked for anew where the user has not gone on and the text turns out to be another than what was typed", async () => {
-      const first = desk.ask("const a = |");
-      await desk.clock.advance(0);
-      first.cancel();
-      await desk.move("const a = s|");
-      const second = desk.ask("const a = s|", { staysThere: true });
-      await desk.clock.advance(200);
-      second.cancel();
-      await desk.clock.advance(300);
-      desk.engine.latest.finish("first");
-      await desk.clock.advance(0);
-      assert.deepEqual([desk.engine.of("typed").length, desk.offersAgain], [2, 0], "there is no answer yet");
-      desk.engine.latest.finish("um");
-      await desk.clock.advance(0);
-      assert.equal(desk.offersAgain, 1);
-      assert.deepEqual((await desk.ask("const a = s|").offer)?.texts, ["um"]);
-      assert.equal(desk.engine.of("typed").length, 2);
-    });
-
-    it("is asked for anew by nobody where the user has gone on meanwhile", async () => {
+    /** Types a letter that the answer to what stood before does not begin with; `staysThere` where the user has not gone on when it comes. */
+    async function answerAnother(staysThere: boolean): Promise<void> {
       const first = desk.ask("const a = |");
       await desk.clock.advance(0);
       first.cancel();
@@ -152,9 +134,23 @@ describe("Completer", () => {
       await desk.clock.advance(200);
       second.cancel();
       await desk.clock.advance(300);
-      isThere = false;
+      isThere = staysThere;
       desk.engine.latest.finish("first");
       await desk.clock.advance(0);
+    }
+
+    it("is asked for anew where the user has not gone on and the text turns out to be another than what was typed", async () => {
+      await answerAnother(true);
+      assert.deepEqual([desk.engine.of("typed").length, desk.offersAgain], [2, 0], "there is no answer yet");
+      desk.engine.latest.finish("um");
+      await desk.clock.advance(0);
+      assert.equal(desk.offersAgain, 1);
+      assert.deepEqual((await desk.ask("const a = s|").offer)?.texts, ["um"]);
+      assert.equal(desk.engine.of("typed").length, 2);
+    });
+
+    it("is asked for anew by nobody where the user has gone on meanwhile", async () => {
+      await answerAnother(false);
       assert.deepEqual([desk.engine.of("typed").length, desk.offersAgain], [1, 0]);
     });
 

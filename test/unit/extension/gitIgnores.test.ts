@@ -5,10 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findGit, GitIgnores } from "../../../src/extension/gitIgnores.ts";
 import type { MachineFiles } from "../../../src/extension/searchPath.ts";
+import { noGitSettings } from "../../workbench/gitSettings.ts";
 import { FakeClock } from "./fakeClock.ts";
-
-/** git without what the developer's machine has set: lists of files to ignore, signatures, hooks. */
-const noSettings = { GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: join(tmpdir(), "jakiro-no-git-settings") };
 
 describe("files that git ignores", () => {
   let scratch: string;
@@ -21,8 +19,8 @@ describe("files that git ignores", () => {
     scratch = realpathSync(mkdtempSync(join(tmpdir(), "jakiro-git-")));
     repository = join(scratch, "repository");
     mkdirSync(join(repository, "packages", "one"), { recursive: true });
-    settings = Object.keys(noSettings).map((name) => [name, process.env[name]]);
-    Object.assign(process.env, noSettings);
+    settings = Object.keys(noGitSettings).map((name) => [name, process.env[name]]);
+    Object.assign(process.env, noGitSettings);
     execFileSync("git", ["init", "--quiet", repository]);
     writeFileSync(join(repository, ".gitignore"), "built/\n*.log\n");
     clock = new FakeClock();
