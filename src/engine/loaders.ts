@@ -16,11 +16,11 @@ import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
 import { checkTargetShape } from "./gpu/shapeLimits.ts";
 import type { CacheFormat } from "./gpu/targetKernels.ts";
 import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
-import { gpuSizes, measureKeys, measureVerification, withKeyCost } from "./measure.ts";
+import { completeCosts, gpuSizes, measureLasting, measureVerification } from "./measure.ts";
 import { packageVersion } from "./model/catalogue.ts";
 import type { ModelConfig } from "./model/checkpoint.ts";
 import type { Loaders, PlacedModel } from "./placement.ts";
-import { keepKeyCost, keepTokenMs, knownKeyCost, knownTokenMs } from "./processorCost.ts";
+import { keepLastingCosts, keepTokenMs, knownLastingCosts, knownTokenMs } from "./processorCost.ts";
 import type { ProgressListener } from "./progress.ts";
 import { rowsAgree } from "./rowCheck.ts";
 
@@ -84,12 +84,12 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
     const { directory } = await sources.packed();
     const costs = await measureVerification(sequence, signal);
     const isBest = await keepTokenMs(directory, threads, costs[0]!.ms);
-    let keyCost = await knownKeyCost(directory, threads);
-    if (keyCost === undefined || isBest) {
-      keyCost = await measureKeys(costs, sequence, signal);
-      await keepKeyCost(directory, threads, keyCost);
+    let lasting = await knownLastingCosts(directory, threads);
+    if (lasting === undefined || isBest) {
+      lasting = await measureLasting(costs, sequence, signal);
+      await keepLastingCosts(directory, threads, lasting);
     }
-    const verifyCosts = withKeyCost(costs, keyCost);
+    const verifyCosts = completeCosts(costs, lasting);
     return { device: "cpu", target, heads: headsOf(sources), verifyCosts, capacity: sequence.capacity };
   } catch (error) {
     await target.release();

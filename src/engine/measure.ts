@@ -1,12 +1,14 @@
 import { type MeasuredCosts, measuredKeys, type VerifyCost } from "./decoding/costModel.ts";
 import type { DraftHead } from "./decoding/draftHead.ts";
 import type { TargetSequence, TokenRows } from "./decoding/target.ts";
-import type { KeyCost } from "./processorCost.ts";
+import type { KeyCost, LastingCosts } from "./processorCost.ts";
 
-/** Verification sizes that are timed; sizes between are interpolated. */
-const processorSizes = [1, 2, 4, 8, 16, 32];
+/** Verification sizes that every load on a processor times; sizes between are interpolated. */
+const processorSizes = [1, 2, 4, 8];
+/** Sizes that pay seldom on a processor, and take as long to time as all the others. */
+const largerSizes = [16, 32];
 /** A GPU's trees grow larger. */
-export const gpuSizes = [...processorSizes, 64];
+export const gpuSizes = [...processorSizes, ...largerSizes, 64];
 /** Text behind which two sizes are timed once more: what attention costs grows with it, and faster for more rows. */
 const longTokens = 1024;
 const severalRows = 8;
@@ -39,11 +41,35 @@ export async function measureVerification(
 }
 
 /**
+ * Times what later loads need not time again, at a moment when the machine does little else.
+ * @param costs what `measureVerification` has just found; `sequence` as for `measureKeys`
+ */
+export async function measureLasting(
+  costs: readonly VerifyCost[],
+  sequence: TargetSequence,
+  signal?: AbortSignal,
+): Promise<LastingCosts> {
+  const largest = costs.at(-1)!.ms;
+  const larger = await measureVerification(sequence, signal, largerSizes);
+  return {
+    larger: larger.map(({ rows, ms }) => ({ rows, times: ms / largest })),
+    keys: await measureKeys(costs, sequence, signal),
+  };
+}
+
+/** Costs of all sizes behind texts of any length, from those that were timed and what is known of the processor. */
+export function completeCosts(costs: readonly VerifyCost[], { larger, keys }: LastingCosts): VerifyCost[] {
+  const largest = costs.at(-1)!.ms;
+  const all = [...costs, ...larger.map(({ rows, times }) => ({ rows, ms: times * largest }))];
+  return all.map(({ rows, ms }) => ({ rows, ms, msPerKey: keys.one + (rows - 1) * keys.perRow }));
+}
+
+/**
  * What each further token of a text adds to a verification, by timing one row and several behind a long one. Only for sequences
  * whose `commit` copies rows: one row is committed over and over, since the time depends on how many keys there are, not on which.
  * @param costs what `measureVerification` found
  */
-export async function measureKeys(
+async function measureKeys(
   costs: readonly VerifyCost[],
   sequence: TargetSequence,
   signal?: AbortSignal,
@@ -61,10 +87,6 @@ export async function measureKeys(
   sequence.trim(0);
   const [one, several] = perKey as [number, number];
   return { one, perRow: Math.max(0, several - one) / (severalRows - 1) };
-}
-
-export function withKeyCost(costs: readonly VerifyCost[], { one, perRow }: KeyCost): VerifyCost[] {
-  return costs.map(({ rows, ms }) => ({ rows, ms, msPerKey: one + (rows - 1) * perRow }));
 }
 
 async function timeOf(sequence: TargetSequence, rows: number, signal: AbortSignal | undefined): Promise<number> {

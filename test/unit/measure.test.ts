@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ForwardResult, TargetSequence, TokenRows } from "../../src/engine/decoding/target.ts";
-import { measureKeys, measureVerification, withKeyCost } from "../../src/engine/measure.ts";
+import { completeCosts, measureLasting, measureVerification } from "../../src/engine/measure.ts";
 
 /** A sequence whose forwards take, by a clock of its own, what rows and keys decide; the first of a shape takes twice as long. */
 class TimedSequence {
@@ -48,20 +48,39 @@ describe("measureVerification", () => {
     const costs = await measureVerification(sequence);
     assert.deepEqual(
       costs.map(({ rows, ms }) => [rows, Math.round(ms * 1e6) / 1e6]),
-      [1, 2, 4, 8, 16, 32].map((rows) => [rows, 10 + rows]),
+      [1, 2, 4, 8].map((rows) => [rows, 10 + rows]),
     );
-    const keyCost = await measureKeys(costs, sequence);
-    assert.ok(Math.abs(keyCost.one - 0.01) < 1e-6 && Math.abs(keyCost.perRow - 0.002) < 1e-6, JSON.stringify(keyCost));
-    assert.ok(Math.abs(withKeyCost(costs, keyCost)[3]!.msPerKey! - 0.024) < 1e-6);
+    const lasting = await measureLasting(costs, sequence);
+    const { keys } = lasting;
+    assert.ok(Math.abs(keys.one - 0.01) < 1e-6 && Math.abs(keys.perRow - 0.002) < 1e-6, JSON.stringify(keys));
+    assert.deepEqual(
+      completeCosts(costs, lasting).map(({ rows, ms, msPerKey }) => [rows, ms.toFixed(6), msPerKey!.toFixed(6)]),
+      [1, 2, 4, 8, 16, 32].map((rows) => [rows, (10 + rows).toFixed(6), (0.008 + 0.002 * rows).toFixed(6)]),
+    );
     assert.deepEqual(own.tokens, [], "the sequence is left empty");
+  });
+
+  it("a later load on a slower moment takes the larger sizes to be slower as well", async () => {
+    const { sequence } = timed(4096);
+    const lasting = await measureLasting(await measureVerification(sequence), sequence);
+    const slower = [1, 2, 4, 8].map((rows) => ({ rows, ms: 2 * (10 + rows) }));
+    const larger = completeCosts(slower, lasting).slice(4);
+    assert.deepEqual(
+      larger.map(({ rows, ms }) => [rows, Math.round(ms)]),
+      [
+        [16, 52],
+        [32, 84],
+      ],
+    );
   });
 
   it("measures what fits into a short context, and nothing where nothing does", async () => {
     const { sequence } = timed(200);
-    const costs = await measureVerification(sequence);
-    assert.ok(Math.abs((await measureKeys(costs, sequence)).one - 0.01) < 1e-6);
+    const { keys } = await measureLasting(await measureVerification(sequence), sequence);
+    assert.ok(Math.abs(keys.one - 0.01) < 1e-6);
     const { sequence: tiny } = timed(100);
-    assert.deepEqual(await measureKeys(await measureVerification(tiny), tiny), { one: 0, perRow: 0 });
+    const none = await measureLasting(await measureVerification(tiny), tiny);
+    assert.deepEqual(none.keys, { one: 0, perRow: 0 });
   });
 
   it("ends where it is cancelled", async () => {
@@ -69,6 +88,6 @@ describe("measureVerification", () => {
     const costs = await measureVerification(sequence);
     const signal = AbortSignal.abort(new Error("enough"));
     await assert.rejects(measureVerification(sequence, signal), /enough/);
-    await assert.rejects(measureKeys(costs, sequence, signal), /enough/);
+    await assert.rejects(measureLasting(costs, sequence, signal), /enough/);
   });
 });

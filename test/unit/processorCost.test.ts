@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { keepKeyCost, keepTokenMs, knownKeyCost, knownTokenMs } from "../../src/engine/processorCost.ts";
+import {
+  keepLastingCosts,
+  keepTokenMs,
+  knownLastingCosts,
+  knownTokenMs,
+  type LastingCosts,
+} from "../../src/engine/processorCost.ts";
+
+const lasting: LastingCosts = { larger: [{ rows: 16, times: 1.9 }], keys: { one: 0.01, perRow: 0.003 } };
 
 describe("processorCost", () => {
   let directory: string;
@@ -25,18 +33,40 @@ describe("processorCost", () => {
     assert.equal(await knownTokenMs(directory, 4), 9);
   });
 
-  it("knows what longer texts cost, beside what a token costs", async () => {
-    assert.equal(await knownKeyCost(directory, 4), undefined);
+  it("a moment that is hardly better is no better one to measure in, though its time is kept", async () => {
+    await keepTokenMs(directory, 4, 10);
+    assert.equal(await keepTokenMs(directory, 4, 9.8), false);
+    assert.equal(await knownTokenMs(directory, 4), 9.8);
+    assert.equal(await keepTokenMs(directory, 4, 9.4), true);
+  });
+
+  it("knows what large verifications and longer texts cost, beside what a token costs", async () => {
+    assert.equal(await knownLastingCosts(directory, 4), undefined);
     await keepTokenMs(directory, 4, 12);
-    await keepKeyCost(directory, 4, { one: 0.01, perRow: 0.003 });
+    await keepLastingCosts(directory, 4, lasting);
     await keepTokenMs(directory, 4, 11);
-    assert.deepEqual(await knownKeyCost(directory, 4), { one: 0.01, perRow: 0.003 });
+    assert.deepEqual(await knownLastingCosts(directory, 4), lasting);
     assert.equal(await knownTokenMs(directory, 4), 11);
-    assert.equal(await knownKeyCost(directory, 2), undefined);
+    assert.equal(await knownLastingCosts(directory, 2), undefined);
     await keepTokenMs(directory, 2, 20);
-    assert.equal(await knownKeyCost(directory, 2), undefined, "measured with other threads");
-    writeFileSync(join(directory, "processor.json"), '{"keyMs": {"one": -1, "perRow": "x"}}');
-    assert.equal(await knownKeyCost(directory, 4), undefined);
+    assert.equal(await knownLastingCosts(directory, 2), undefined, "measured with other threads");
+  });
+
+  it("what no measurement can have written counts as none", async () => {
+    const wrong = [
+      { ...lasting, keys: { one: -1, perRow: 0 } },
+      { ...lasting, keys: { one: 0 } },
+      { ...lasting, larger: [{ rows: 16, times: "x" }] },
+      { ...lasting, larger: {} },
+      { keys: lasting.keys },
+      null,
+    ];
+    for (const content of wrong) {
+      await keepLastingCosts(directory, 4, content as LastingCosts);
+      assert.equal(await knownLastingCosts(directory, 4), undefined, JSON.stringify(content));
+    }
+    await keepLastingCosts(directory, 4, lasting);
+    assert.deepEqual(await knownLastingCosts(directory, 4), lasting);
   });
 
   it("passes over what it cannot read, and where it cannot write", async () => {
