@@ -16,7 +16,7 @@ import { buildBody, buildLmHead, type PackedLayer } from "./targetGraph.ts";
 import { FileSink, packVector } from "./weightSink.ts";
 
 /** Raised whenever the packed files' meaning changes: older packs are then made anew. */
-const packVersion = 4;
+const packVersion = 5;
 
 /** Rows of the LM head that are dequantized at a time. */
 const rowsAtATime = 4096;

@@ -13,6 +13,7 @@ import {
 } from "./decoderLayer.ts";
 import { type PackedMatrix, unscaledLinear } from "./linear.ts";
 import { GraphBuilder, type Value } from "./onnxWriter.ts";
+import { rowArgMax } from "./rowArgMax.ts";
 
 export interface PackedLayer extends PackedAttention, PackedMlp {
   readonly attentionNorm: PackedVector;
@@ -108,7 +109,7 @@ export function buildLmHead(config: ModelConfig, matrix: PackedMatrix, unsmooth:
   const logits = rowScale === undefined ? rowsOf(product) : g.node("Mul", [rowsOf(product), rowsOf(rowScale)]);
   g.rename(logits, lmHeadNames.logits);
   g.output(lmHeadNames.logits, "float32", ["wanted", config.vocabulary]);
-  g.rename(g.node("ArgMax", [product], { axis: 1, keepdims: 0 }), lmHeadNames.argmax);
+  g.rename(rowArgMax(g, product, config.vocabulary), lmHeadNames.argmax);
   g.output(lmHeadNames.argmax, "int64", ["rows"]);
   return g.finish();
 }
