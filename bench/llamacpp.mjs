@@ -9,7 +9,7 @@ export const lookupSettings = [
   { patternLength: { min: 3 }, predictionLength: { max: 8 } },
 ];
 
-/** The binding reports logits of what its sampler leaves; this leaves all of them as they are. */
+/** The binding reports probabilities of what its sampler leaves, largest first; this leaves all of them as they are. */
 const wholeDistribution = { temperature: 1, topK: 0, topP: 1, minP: 0 };
 
 export class LlamaPeer {
@@ -93,7 +93,7 @@ export class LlamaPeer {
     return (tokens.length * 1000) / (performance.now() - start);
   }
 
-  /** Like `greedy`, with the `top` largest logits of every step. */
+  /** Like `greedy`, with the logarithms of the `top` largest probabilities of every step, which differ as the logits do, by token. */
   async greedyWithLogits(prompt, { maxTokens, endTokens, settings, top }) {
     const { sequence } = await this.#sequence(settings);
     await sequence.clearHistory();
@@ -105,17 +105,17 @@ export class LlamaPeer {
         input.at(-1),
         {
           generateNext: {
-            token: true,
-            logits: { filter: { tokens: [], includeTop: top } },
-            options: { temperature: 0 },
+            probabilities: true,
+            options: { ...wholeDistribution, topK: top },
           },
         },
       ];
       const { next } = (await sequence.controlledEvaluate([...input.slice(0, -1), last])).at(-1);
-      tokens.push(next.token);
-      logits.push(next.logits);
-      if (endTokens.has(next.token)) break;
-      input = [next.token];
+      const [token] = next.probabilities.keys();
+      tokens.push(token);
+      logits.push(new Map([...next.probabilities].map(([id, probability]) => [id, Math.log(probability)])));
+      if (endTokens.has(token)) break;
+      input = [token];
     }
     return { tokens, logits };
   }
@@ -124,21 +124,14 @@ export class LlamaPeer {
   async score(tokens, settings) {
     const { sequence } = await this.#sequence(settings);
     await sequence.clearHistory();
-    const asked = tokens.slice(0, -1).map((token, i) => [
-      token,
-      {
-        generateNext: {
-          logits: { filter: { tokens: [tokens[i + 1]], includeTop: 1 } },
-          totalLogitWeight: true,
-          options: wholeDistribution,
-        },
-      },
-    ]);
-    const results = await sequence.controlledEvaluate(asked);
-    return results.map(({ next }, i) => {
-      const largest = Math.max(...next.logits.values());
-      return largest + Math.log(next.totalLogitWeight) - next.logits.get(tokens[i + 1]);
-    });
+    const asked = { generateNext: { probabilities: true, options: wholeDistribution } };
+    const found = [];
+    // One by one: a whole text's probabilities would fill the memory.
+    for (const [i, token] of tokens.slice(0, -1).entries()) {
+      const [{ next }] = await sequence.controlledEvaluate([[token, asked]]);
+      found.push(-Math.log(next.probabilities.get(tokens[i + 1])));
+    }
+    return found;
   }
 
   async dispose() {
