@@ -4,10 +4,12 @@ token, rope scaling, biases and tied embeddings."""
 import json
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
+from gguf import GGUFReader, GGUFWriter
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -19,11 +21,11 @@ from jakiro_training.head import rotary_tables
 from jakiro_training.shards import read_token_shard
 from jakiro_training.torch_target import TorchTarget
 
-from conftest import ROOT, TINY_LLAMA, TINY_MODEL, engine, packed
+from conftest import FIXTURES, ROOT, TINY_LLAMA, TINY_MODEL, engine, packed
 
 sys.path.insert(0, str(ROOT / "test" / "golden"))
 
-from tiny_model_fixtures import save_gguf  # noqa: E402
+import tiny_model_fixtures  # noqa: E402
 
 
 def save_tiny_smollm(path: Path) -> Path:
@@ -39,8 +41,31 @@ def save_tiny_smollm(path: Path) -> Path:
         vocab_size=288, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
     )
     tokenizer.train_from_iterator(["    return first - second\n    if first > second:\n"], trainer)
+    tiny_model_fixtures.save_gguf(path, random_llama(tokenizer.get_vocab_size()), tokenizer, "smollm", bos=None, eos=2)
+    return path
+
+
+def save_tiny_codellama(path: Path) -> Path:
+    """With a SentencePiece vocabulary and a begin token."""
+    fields = GGUFReader(FIXTURES / "tokenizer" / "sentencepiece.gguf").fields
+    tokens, scores, types = (fields[f"tokenizer.ggml.{key}"].contents() for key in ("tokens", "scores", "token_type"))
+
+    def add_tokenizer(writer: GGUFWriter, *_) -> None:
+        writer.add_tokenizer_model("llama")
+        writer.add_token_list(tokens)
+        writer.add_token_scores(scores)
+        writer.add_token_types(types)
+        writer.add_bos_token_id(1)
+        writer.add_eos_token_id(2)
+
+    with mock.patch.object(tiny_model_fixtures, "add_tokenizer", add_tokenizer):
+        tiny_model_fixtures.save_gguf(path, random_llama(len(tokens)), None, "", bos=1, eos=2)
+    return path
+
+
+def random_llama(vocabulary: int) -> LlamaForCausalLM:
     config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
+        vocab_size=vocabulary,
         hidden_size=64,
         num_hidden_layers=2,
         num_attention_heads=4,
@@ -52,11 +77,16 @@ def save_tiny_smollm(path: Path) -> Path:
         rope_parameters={"rope_type": "default", "rope_theta": 100_000.0},
     )
     torch.manual_seed(3)
-    save_gguf(path, LlamaForCausalLM(config).eval(), tokenizer, pre="smollm", bos=None, eos=2)
-    return path
+    return LlamaForCausalLM(config).eval()
 
 
-MODELS = {"tiny-smollm": save_tiny_smollm, "tiny-llama": lambda _: TINY_LLAMA, "tiny-qwen2": lambda _: TINY_MODEL}
+MODELS = {
+    "tiny-smollm": save_tiny_smollm,
+    "tiny-codellama": save_tiny_codellama,
+    "tiny-llama": lambda _: TINY_LLAMA,
+    "tiny-qwen2": lambda _: TINY_MODEL,
+}
+BEGINS = {"tiny-codellama": [1], "tiny-llama": [0]}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -75,7 +105,7 @@ def test_a_head_from_packages_to_the_engine(name, workshop):
     assert (manifest["train"]["fim_sequences"] > 0) == (name == "tiny-qwen2")
     shard = read_token_shard(out["corpus"] / "train-00000.npz")
     sequences = [shard.sequence(i) for i in range(len(shard))]
-    begin = [] if name != "tiny-llama" else [0]
+    begin = BEGINS.get(name, [])
     assert all(sequence[: len(begin)].tolist() == begin for sequence in sequences)
     assert any(sequence[-1] == model.tokenizer.text_end for sequence in sequences)
 
