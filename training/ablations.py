@@ -67,6 +67,11 @@ def evaluate(name: str, out: Path, args: argparse.Namespace) -> None:
     run(["jakiro_training", "evaluate", "--head", str(head), *texts, *trees, *into, *VARIANTS[name].evaluate])
 
 
+def evaluated(results: Path, nodes: list[int]) -> bool:
+    """Whether every tree size is there: a run that was cut has written some of them."""
+    return results.exists() and {str(n) for n in nodes} <= set(json.loads(results.read_text())["byNodes"])
+
+
 def heldout(curve: list[dict]) -> dict[str, list[float]]:
     """Loss and agreement of every level at the last validation."""
     return next(entry["heldout"] for entry in reversed(curve) if "heldout" in entry)
@@ -122,7 +127,7 @@ def main(arguments: list[str]) -> None:
         trained = weights_of(name)
         if not (args.out / trained / "done").exists():
             train(trained, args.out, args.processes, args.model, train_options)
-        if not (args.out / f"{name}.json").exists():
+        if not evaluated(args.out / f"{name}.json", args.nodes):
             evaluate(name, args.out, args)
     print(table(args.out, args.variants))
 

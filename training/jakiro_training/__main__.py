@@ -6,6 +6,8 @@ import argparse
 import importlib
 import sys
 
+from .unsupported import UnsupportedModel
+
 STEPS = ("corpus", "features", "train_head", "evaluate", "tables", "export")
 
 
@@ -16,7 +18,10 @@ def main(arguments: list[str]) -> None:
     step = importlib.import_module(f"{__package__}.{arguments[0]}")
     parser = argparse.ArgumentParser(prog=f"jakiro_training {arguments[0]}", description=step.__doc__)
     step.add_arguments(parser)
-    step.run(parser.parse_args(arguments[1:]))
+    try:
+        step.run(parser.parse_args(arguments[1:]))
+    except UnsupportedModel as error:
+        raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

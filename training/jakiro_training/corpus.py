@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .fim import FimTokens, sequences_of
+from .fim import sequences_of
 from .gguf_model import GgufModel
+from .gguf_tokenizer import GgufTokenizer
 from .packages import Package, fetch_all, load_packages, read_files
 from .progress import Progress
 from .shards import shard_paths, write_token_shard
@@ -61,17 +62,17 @@ def run(args: argparse.Namespace) -> None:
     if (args.out / "manifest.json").exists():
         print(f"{args.out} holds a complete corpus already; remove it to build another.")
         return
+    tokenizer = GgufModel(args.model).tokenizer
     packages = load_packages(args.packages)
     fetch_all(packages, args.downloads)
     files, dropped = collect_files(
         packages, args.downloads, BenchmarkFilter.from_human_eval(args.exclude), args.tokens, args.seed
     )
-    model = GgufModel(args.model)
     args.out.mkdir(parents=True, exist_ok=True)
     manifest = {"seed": args.seed, "target": args.model.name, "dropped": dict(dropped)}
     for split, heldout, tokens in (("train", False, args.tokens), ("heldout", True, args.heldout_tokens)):
         chosen = choose_files([f for f in files if f.package.heldout == heldout], tokens)
-        manifest[split] = write_split(args.out, split, chosen, model, args)
+        manifest[split] = write_split(args.out, split, chosen, tokenizer, args)
     (args.out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     print(
         json.dumps(
@@ -152,9 +153,9 @@ def common_cap(sizes: list[int], budget: float) -> float:
     return float("inf")
 
 
-def write_split(out: Path, split: str, files: list[SourceFile], model: GgufModel, args: argparse.Namespace) -> dict:
-    special = {name: model.token_id(f"<|{name}|>") for name in ("fim_prefix", "fim_suffix", "fim_middle", "endoftext")}
-    fim = None if None in special.values() else FimTokens(*special.values())
+def write_split(
+    out: Path, split: str, files: list[SourceFile], tokenizer: GgufTokenizer, args: argparse.Namespace
+) -> dict:
     languages = list(LANGUAGE_SHARES)
     rows: list[tuple[np.ndarray, int, int]] = []
     progress = Progress(f"{split} tokens", len(files))
@@ -162,7 +163,7 @@ def write_split(out: Path, split: str, files: list[SourceFile], model: GgufModel
         rng = random.Random(f"{args.seed}:{file.package.label}:{file.path}")
         rows += [
             (ids, languages.index(file.language), int(is_fim))
-            for ids, is_fim in sequences_of(file.text, model.tokenizer, fim, args.fim_share, rng)
+            for ids, is_fim in sequences_of(file.text, tokenizer, args.fim_share, rng)
         ]
         progress.advance(1, f"{len(rows)} sequences")
     random.Random(f"{args.seed}:{split}").shuffle(rows)

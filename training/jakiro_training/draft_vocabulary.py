@@ -9,31 +9,23 @@ import torch
 
 from .gguf_model import GgufModel
 from .shards import read_token_shard, shard_paths
+from .special_tokens import COMPLETION_MARKS
 
-ALWAYS_SPECIAL = (
-    "<|endoftext|>",
-    "<|im_end|>",
-    "<|fim_prefix|>",
-    "<|fim_suffix|>",
-    "<|fim_middle|>",
-    "<|fim_pad|>",
-    "<|repo_name|>",
-    "<|file_sep|>",
-)
-BYTE_SPACE, BYTE_NEWLINE, BYTE_TAB = "\u0120", "\u010a", "\u0109"
+BYTE_LEVEL = {"newline": "\u010a", "tab": "\u0109", "space": "\u0120"}
+SENTENCEPIECE = {"newline": "<0x0A>", "tab": "<0x09>", "space": "▁"}
 
 
 def always_included(model: GgufModel) -> list[int]:
     """Digits, newlines, indentation by spaces and tabs, and the special tokens that end or order a completion."""
-    index = {text: i for i, text in enumerate(model.token_strings)}
+    tokenizer = model.tokenizer
+    spelled = SENTENCEPIECE if tokenizer.is_sentencepiece else BYTE_LEVEL
+    index = {text: i for i, text in enumerate(tokenizer.tokens)}
     wanted = [str(d) for d in range(10)]
-    wanted += (
-        [BYTE_NEWLINE * n for n in range(1, 5)]
-        + [BYTE_TAB * n for n in range(1, 9)]
-        + [BYTE_SPACE * n for n in range(1, 33)]
-    )
+    for what, longest in (("newline", 4), ("tab", 8), ("space", 32)):
+        wanted += [spelled[what] * n for n in range(1, longest + 1)]
     ids = [index[text] for text in wanted if text in index]
-    return ids + [i for text in ALWAYS_SPECIAL if (i := model.token_id(text)) is not None]
+    ends = [] if tokenizer.text_end is None else [tokenizer.text_end]
+    return ids + ends + [i for text in COMPLETION_MARKS if (i := tokenizer.token_id(text)) is not None]
 
 
 def choose_draft_vocabulary(counts: np.ndarray, always: list[int], size: int) -> np.ndarray:

@@ -4,6 +4,7 @@ the target's greedy text."""
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from .gguf_model import GgufModel
 from .head import DraftHead
 from .part_times import part_times
 from .progress import Progress
+from .shards import write_text
 from .teacher import TeacherText, teacher_texts
 from .tree import ReferenceDrafter
 
@@ -50,7 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-parallel-level", action="store_true", help="ablation: every level is drafted autoregressively"
     )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write the results here as well")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        help="write the results here as well, after every tree size; sizes that are there already are not done again",
+    )
 
 
 @dataclass
@@ -176,26 +182,67 @@ def run(args: argparse.Namespace) -> None:
     evaluation = Evaluation(
         head, d2t, model, args.depth, args.branching, args.wrong_parent_rows, not args.no_parallel_level
     )
-    settings = {
+    subject = {
+        "head": args.head.name,
+        "headSha256": head_sha256(head, d2t),
+        "kind": head.config.kind,
+        "weights": weights,
         "depth": args.depth,
         "branching": args.branching,
         "prompts": len(texts),
         "tokens": args.tokens,
+        "textsSha256": texts_sha256(texts),
         "wrongParentRows": args.wrong_parent_rows,
         "parallelLevel": not args.no_parallel_level,
     }
-    results = {"head": args.head.name, "kind": head.config.kind, "weights": weights, **settings, "byNodes": {}}
-    covered = np.concatenate([evaluation.coverage(text) for text in texts]).mean(axis=0)
-    results["targetMassOfBest"] = {str(size): round(float(mass), 4) for size, mass in zip(COVERAGE_SIZES, covered)}
-    results["costs"] = evaluation.costs()
+    known = earlier_results(args.json, subject)
+    results = {**subject, "byNodes": {}}
+    results["targetMassOfBest"] = known.get("targetMassOfBest") or mass_of_best(evaluation, texts)
+    results["costs"] = known.get("costs") or evaluation.costs()
     print(json.dumps({name: results[name] for name in ("targetMassOfBest", "costs")}), flush=True)
     for nodes in args.nodes:
-        tally = Tally()
-        progress = Progress(f"{nodes} nodes", len(texts))
-        for text in texts:
-            evaluation.run_text(text, nodes, tally)
-            progress.advance(1, f"tau {tally.committed / max(tally.rounds, 1):.3f}")
-        results["byNodes"][str(nodes)] = tally.summary()
+        there = known.get("byNodes", {}).get(str(nodes))
+        results["byNodes"][str(nodes)] = there or tau_of(evaluation, texts, nodes)
         print(f"nodes {nodes}: {json.dumps(results['byNodes'][str(nodes)])}", flush=True)
-    if args.json:
-        args.json.write_text(json.dumps(results, indent=1) + "\n")
+        if args.json:
+            write_text(args.json, json.dumps(results, indent=1) + "\n")
+
+
+def mass_of_best(evaluation: Evaluation, texts: list[TeacherText]) -> dict[str, float]:
+    """Mean over all texts' positions of the target's mass that the head's best tokens cover, by how many of them."""
+    covered, progress = [], Progress("coverage", len(texts))
+    for text in texts:
+        covered.append(evaluation.coverage(text))
+        progress.advance(1)
+    mean = np.concatenate(covered).mean(axis=0)
+    return {str(size): round(float(mass), 4) for size, mass in zip(COVERAGE_SIZES, mean)}
+
+
+def tau_of(evaluation: Evaluation, texts: list[TeacherText], nodes: int) -> dict:
+    """What rounds with trees of this size come to, over all texts."""
+    tally, progress = Tally(), Progress(f"{nodes} nodes", len(texts))
+    for text in texts:
+        evaluation.run_text(text, nodes, tally)
+        progress.advance(1, f"tau {tally.committed / max(tally.rounds, 1):.3f}")
+    return tally.summary()
+
+
+def earlier_results(path: Path | None, subject: dict) -> dict:
+    """What an earlier run wrote about the same head, settings and texts, perhaps before it was cut; else nothing."""
+    if path is None or not path.exists():
+        return {}
+    results = json.loads(path.read_text())
+    return results if all(results.get(name) == value for name, value in subject.items()) else {}
+
+
+def head_sha256(head: DraftHead, d2t: torch.Tensor) -> str:
+    """Over shape, weights and draft vocabulary."""
+    tensors = [*head.state_dict().values(), d2t]
+    shape = json.dumps(head.config.to_json()).encode()
+    return hashlib.sha256(b"".join([shape, *(t.contiguous().numpy().tobytes() for t in tensors)])).hexdigest()
+
+
+def texts_sha256(texts: list[TeacherText]) -> str:
+    """Over tokens and features, which are the target's."""
+    arrays = [array for text in texts for array in (np.asarray(text.start), text.tokens, text.features)]
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()

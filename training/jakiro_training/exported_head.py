@@ -42,6 +42,8 @@ def save_head(folder: Path, head: DraftHead, d2t: Tensor, int8: bool, facts: dic
     shape = head.config.to_json()
     if not shape.pop("contrast"):
         raise ValueError("A head trained with --no-contrast is an ablation that the engine cannot draft with.")
+    if not shape["rope_divisors"]:
+        del shape["rope_divisors"]
     tensors: dict[str, Tensor] = {"d2t": d2t.to(torch.int32)}
     for name, value in head.state_dict().items():
         value = value.detach().float().contiguous()

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from tokenizers import Tokenizer
+
+from .gguf_tokenizer import GgufTokenizer
 
 MAX_TOKENS = 512
 MIN_TOKENS = 48
@@ -17,14 +18,6 @@ PREFIX_TOKENS = (32, 280)
 MIDDLE_TOKENS = 160
 SUFFIX_TOKENS = 64
 CHARS_PER_TOKEN_BOUND = 8
-
-
-@dataclass(frozen=True)
-class FimTokens:
-    prefix: int
-    suffix: int
-    middle: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -38,29 +31,32 @@ class Cut:
 
 
 def sequences_of(
-    text: str, tokenizer: Tokenizer, fim: FimTokens | None, fim_share: float, rng: random.Random
+    text: str, tokenizer: GgufTokenizer, fim_share: float, rng: random.Random
 ) -> Iterator[tuple[np.ndarray, bool]]:
     """Walks through the file; yields (token ids, is FIM order), each of MIN_TOKENS to MAX_TOKENS tokens.
 
-    Windows start at line starts, as a prompt packer cuts. A FIM window consumes the text up to the end of its middle.
+    Windows start at line starts, as a prompt packer cuts, and with the begin token that the engine gives the model. A
+    FIM window consumes the text up to the end of its middle; a model without FIM markers has plain windows alone.
     """
+    begin, end = ([] if i is None else [i] for i in (tokenizer.begin_token, tokenizer.text_end))
+    room = MAX_TOKENS - len(begin)
     position = 0
     while position < len(text):
         window = text[position : position + MAX_TOKENS * CHARS_PER_TOKEN_BOUND]
-        encoding = tokenizer.encode(window)
+        encoding = tokenizer.encoder.encode(window)
         cut = (
             choose_cut(text, position, [end for _, end in encoding.offsets], rng)
-            if fim and rng.random() < fim_share
+            if tokenizer.fim and rng.random() < fim_share
             else None
         )
         if cut is not None:
-            ids = _fim_ids(text, cut, tokenizer, fim)
+            ids = [*begin, *_fim_ids(text, cut, tokenizer), *end]
             next_position = _next_line(text, cut.middle_end)
         else:
-            ids = encoding.ids[:MAX_TOKENS]
-            taken = position + encoding.offsets[len(ids) - 1][1]
-            if taken >= len(text) and len(ids) < MAX_TOKENS and fim:
-                ids = [*ids, fim.end]
+            ids = [*begin, *encoding.ids[:room]]
+            taken = position + encoding.offsets[min(room, len(encoding.ids)) - 1][1]
+            if taken >= len(text) and len(ids) < MAX_TOKENS:
+                ids += end
             next_position = _next_line(text, taken)
         if MIN_TOKENS <= len(ids) <= MAX_TOKENS:
             yield np.asarray(ids, np.uint32), cut is not None
@@ -114,11 +110,12 @@ def _middle_end(text: str, cursor: int, rng: random.Random) -> int:
     return end
 
 
-def _fim_ids(text: str, cut: Cut, tokenizer: Tokenizer, fim: FimTokens) -> list[int]:
-    prefix = tokenizer.encode(text[cut.start : cut.cursor]).ids
-    middle = tokenizer.encode(text[cut.cursor : cut.middle_end]).ids[:MIDDLE_TOKENS]
-    suffix = tokenizer.encode(text[cut.middle_end : cut.suffix_end]).ids[:SUFFIX_TOKENS]
-    return [fim.prefix, *prefix, fim.suffix, *suffix, fim.middle, *middle, fim.end]
+def _fim_ids(text: str, cut: Cut, tokenizer: GgufTokenizer) -> list[int]:
+    encode, fim = tokenizer.encoder.encode, tokenizer.fim
+    prefix = encode(text[cut.start : cut.cursor]).ids
+    middle = encode(text[cut.cursor : cut.middle_end]).ids[:MIDDLE_TOKENS]
+    suffix = encode(text[cut.middle_end : cut.suffix_end]).ids[:SUFFIX_TOKENS]
+    return [fim.prefix, *prefix, fim.suffix, *suffix, fim.middle, *middle]
 
 
 def _line_end(text: str, position: int) -> int:

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 from gguf import GGUFReader
 from gguf.quants import dequantize
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-QWEN2_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-CONTROL, USER_DEFINED = 3, 4
+from .gguf_tokenizer import GgufTokenizer
+from .rotary import rotary_frequencies
+from .unsupported import UnsupportedModel
+
 DEQUANTIZE_ROWS = 8192
 
 
@@ -31,6 +30,8 @@ class TargetConfig:
     kv_heads: int
     head_dim: int
     rope_base: float
+    rope_divisors: tuple[float, ...]
+    """[headDim / 2] by which rope scaling divides the angles per position; empty where there is none."""
     norm_epsilon: float
     vocabulary: int
     qkv_bias: bool
@@ -48,20 +49,38 @@ class GgufModel:
         field = self._reader.get_field(key)
         return default if field is None else field.contents()
 
+    def _rope_divisors(self, arch: str, pairs: int) -> tuple[float, ...]:
+        """Linear scaling's factor, and what a Llama 3 file carries for its longer context (rope_freqs.weight)."""
+        kind, old = self._value(f"{arch}.rope.scaling.type"), self._value(f"{arch}.rope.scale_linear", 1.0)
+        if kind not in (None, "none", "linear"):
+            raise UnsupportedModel(
+                f'{self.path.name} scales its rotary positions by "{kind}", and training knows "linear" and llama3 '
+                "scaling; choose another model."
+            )
+        factor = 1.0 if kind == "none" else float(self._value(f"{arch}.rope.scaling.factor", old))
+        listed = self._tensors.get("rope_freqs.weight")
+        divisors = np.full(pairs, factor) * (1.0 if listed is None else listed.data)
+        return () if (divisors == 1).all() else tuple(divisors.tolist())
+
     @cached_property
     def config(self) -> TargetConfig:
         arch = self._value("general.architecture")
         if arch not in ("qwen2", "llama"):
-            raise ValueError(f"{self.path.name}: architecture {arch!r} is not supported; use a Llama or Qwen2 model.")
+            raise UnsupportedModel(
+                f'{self.path.name} is of the architecture "{arch}", and training knows "llama" and "qwen2"; '
+                "choose another model."
+            )
         hidden, heads = self._value(f"{arch}.embedding_length"), self._value(f"{arch}.attention.head_count")
+        head_dim = self._value(f"{arch}.attention.key_length", hidden // heads)
         return TargetConfig(
             name=self._value("general.name", self.path.stem),
             hidden=hidden,
             layers=self._value(f"{arch}.block_count"),
             heads=heads,
             kv_heads=self._value(f"{arch}.attention.head_count_kv", heads),
-            head_dim=self._value(f"{arch}.attention.key_length", hidden // heads),
+            head_dim=head_dim,
             rope_base=float(self._value(f"{arch}.rope.freq_base", 10_000.0)),
+            rope_divisors=self._rope_divisors(arch, head_dim // 2),
             norm_epsilon=float(self._value(f"{arch}.attention.layer_norm_rms_epsilon")),
             vocabulary=int(self._tensors["token_embd.weight"].shape[1]),
             qkv_bias="blk.0.attn_q.bias" in self._tensors,
@@ -84,12 +103,9 @@ class GgufModel:
         return result
 
     def rotary_frequencies(self) -> np.ndarray:
-        """[headDim / 2] float64 angles per position, with the divisors a Llama 3 file carries for its longer
-        context."""
+        """[headDim / 2] float64 angles per position, rope scaling included."""
         config = self.config
-        plain = config.rope_base ** (-np.arange(0, config.head_dim, 2, dtype=np.float64) / config.head_dim)
-        divisors = self._tensors.get("rope_freqs.weight")
-        return plain if divisors is None else plain / divisors.data
+        return rotary_frequencies(config.head_dim, config.rope_base, config.rope_divisors)
 
     def embedding_rows(self, ids: np.ndarray | None = None, dtype=np.float32) -> np.ndarray:
         return self.rows("token_embd.weight", ids, dtype)
@@ -98,40 +114,5 @@ class GgufModel:
         return self.rows("output.weight" if "output.weight" in self._tensors else "token_embd.weight", ids, dtype)
 
     @cached_property
-    def token_strings(self) -> list[str]:
-        return self._value("tokenizer.ggml.tokens")
-
-    def token_id(self, text: str) -> int | None:
-        """The id of a special token, or None where the vocabulary has none of that name."""
-        return self._special_ids.get(text)
-
-    @cached_property
-    def _special_ids(self) -> dict[str, int]:
-        types = self._value("tokenizer.ggml.token_type")
-        return {text: i for i, text in enumerate(self.token_strings) if types[i] in (CONTROL, USER_DEFINED)}
-
-    @property
-    def special_tokens(self) -> dict[str, int]:
-        return dict(self._special_ids)
-
-    @cached_property
-    def tokenizer(self) -> Tokenizer:
-        """The byte-level BPE tokenizer; special tokens' spellings inside a text are encoded as plain text."""
-        kind = self._value("tokenizer.ggml.pre", "default")
-        byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=kind != "qwen2")
-        if kind == "qwen2":
-            stages = [pre_tokenizers.Split(Regex(QWEN2_PATTERN), "isolated"), byte_level]
-        elif kind == "smollm":
-            stages = [pre_tokenizers.Digits(individual_digits=True), byte_level]
-        else:
-            raise ValueError(f"{self.path.name}: pre-tokenizer {kind!r} is not supported; known are qwen2 and smollm.")
-        merges = [tuple(merge.split(" ", 1)) for merge in self._value("tokenizer.ggml.merges")]
-        vocabulary = {text: i for i, text in enumerate(self.token_strings)}
-        tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, byte_fallback=False))
-        if kind == "qwen2":
-            tokenizer.normalizer = normalizers.NFC()
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(stages)
-        tokenizer.decoder = decoders.ByteLevel()
-        tokenizer.add_special_tokens([AddedToken(text, normalized=False) for text in self._special_ids])
-        tokenizer.encode_special_tokens = True
-        return tokenizer
+    def tokenizer(self) -> GgufTokenizer:
+        return GgufTokenizer(self._value, self.path.name)

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .rotary import rotary_frequencies
+
 KINDS = ("jakiro", "jakiro-star", "eagle")
 
 
@@ -30,10 +32,14 @@ class HeadConfig:
     experts: int
     intermediate: int
     draft_vocabulary: int
+    rope_divisors: tuple[float, ...] = ()
+    """[headDim / 2] by which the target's rope scaling divides the rotary frequencies; empty where there is none."""
     contrast: bool = True
     """False only as an ablation: the second output adds both experts instead of subtracting the weaker one."""
 
     def __post_init__(self) -> None:
+        # Read from JSON it is a list.
+        object.__setattr__(self, "rope_divisors", tuple(self.rope_divisors))
         if self.kind not in KINDS:
             raise ValueError(f"Unknown head kind {self.kind!r}; known are {', '.join(KINDS)}.")
         if self.kind != "eagle" and self.experts < 2:
@@ -157,11 +163,11 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
 
-def rotary_tables(positions: Tensor, head_dim: int, base: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def rotary_tables(positions: Tensor, config: HeadConfig) -> tuple[Tensor, Tensor]:
     """cos and sin [..., headDim / 2] of integer positions, computed in float64."""
-    frequencies = base ** (-torch.arange(0, head_dim, 2, dtype=torch.float64, device=positions.device) / head_dim)
-    angles = positions.double()[..., None] * frequencies
-    return angles.cos().to(dtype), angles.sin().to(dtype)
+    frequencies = rotary_frequencies(config.head_dim, config.rope_base, config.rope_divisors)
+    angles = positions.double()[..., None] * torch.from_numpy(frequencies).to(positions.device)
+    return angles.cos().float(), angles.sin().float()
 
 
 class DecoderLayer(nn.Module):

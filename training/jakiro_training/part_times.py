@@ -26,7 +26,7 @@ def part_times(head: DraftHead, lm_head: Tensor, rows: int, keys: int, repetitio
     random = torch.Generator().manual_seed(0)
     embeddings, features, a = torch.randn(3, rows, config.hidden, generator=random)
     past = torch.randn(2, 1, config.kv_heads, 1, keys, config.head_dim, generator=random)
-    cos, sin = rotary_tables(torch.full((1, rows), keys), config.head_dim, config.rope_base, torch.float32)
+    cos, sin = rotary_tables(torch.full((1, rows), keys), config)
 
     def attend() -> Tensor:
         x = head.inputs(embeddings, features)

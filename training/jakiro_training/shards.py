@@ -35,6 +35,13 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     os.replace(partial, path)
 
 
+def write_text(path: Path, text: str) -> None:
+    """A file that is replaced only when the new one is complete."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
 def write_token_shard(path: Path, sequences: list[np.ndarray], language: list[int], fim: list[int]) -> None:
     offsets = np.concatenate([[0], np.cumsum([len(s) for s in sequences])]).astype(np.int64)
     write_arrays(

@@ -15,16 +15,6 @@ from .gguf_model import GgufModel
 from .progress import Progress
 from .shards import write_arrays
 
-STOPS = (
-    "<|endoftext|>",
-    "<|im_end|>",
-    "<|fim_prefix|>",
-    "<|fim_suffix|>",
-    "<|fim_middle|>",
-    "<|fim_pad|>",
-    "<|repo_name|>",
-    "<|file_sep|>",
-)
 BEST = 64
 
 
@@ -59,12 +49,13 @@ def read_prompts(suite: Path, limit: int) -> list[str]:
 def teacher_texts(model: GgufModel, suite: Path, limit: int, tokens: int, cache: Path) -> list[TeacherText]:
     """Continuations of the suite's prompts, read from the cache folder where they are already there."""
     cache.mkdir(parents=True, exist_ok=True)
-    stops = {i for name in STOPS if (i := model.token_id(name)) is not None}
+    tokenizer, stops = model.tokenizer, model.tokenizer.end_tokens
+    begin = [] if tokenizer.begin_token is None else [tokenizer.begin_token]
     prompts = read_prompts(suite, limit)
     progress = Progress("teacher texts", len(prompts))
     target, texts = None, []
     for prompt in prompts:
-        ids = np.asarray(model.tokenizer.encode(prompt).ids)
+        ids = np.asarray([*begin, *tokenizer.encoder.encode(prompt).ids])
         path = cache / f"{model.sha256[:12]}-{_key(prompt)}-{tokens}.npz"
         if not path.exists():
             if target is None:

@@ -9,14 +9,18 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
+from .gguf_model import GgufModel
+
 
 class TorchTarget:
     """Float features and greedy continuations of the dequantized target."""
 
     def __init__(self, path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32):
-        location = {"gguf_file": path.name} if path.suffix == ".gguf" else {}
-        folder = path.parent if path.suffix == ".gguf" else path
-        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **location).to(device).eval()
+        self.model = AutoModelForCausalLM.from_pretrained(path.parent, dtype=dtype, gguf_file=path.name)
+        # transformers reads no rope scaling from a GGUF.
+        frequencies = torch.from_numpy(GgufModel(path).rotary_frequencies()).float()
+        self.model.model.rotary_emb.inv_freq.copy_(frequencies)
+        self.model = self.model.to(device).eval()
         self.device = torch.device(device)
 
     @torch.inference_mode()

@@ -93,6 +93,7 @@ def head_config(args: argparse.Namespace, model: GgufModel) -> HeadConfig:
         kv_heads=target.kv_heads,
         head_dim=target.head_dim,
         rope_base=target.rope_base,
+        rope_divisors=target.rope_divisors,
         norm_epsilon=target.norm_epsilon,
         qkv_bias=target.qkv_bias,
         experts=0 if dense else args.experts,
@@ -277,7 +278,8 @@ class Trainer:
         results = []
         while pending:
             chosen, room = [], self.args.rows * self.args.length
-            while pending and room >= len(pending[-1].tokens):
+            # One that is too long for the whole batch is cut.
+            while pending and (not chosen or room >= len(pending[-1].tokens)):
                 chosen.append(pending.pop())
                 room -= len(chosen[-1].tokens)
             batch, _ = pack(chosen, self.args.rows, self.args.length)

@@ -181,8 +181,7 @@ class ReferenceDrafter:
         return self._finish(x, q, self.stable + drafted, visible), drafted
 
     def _project(self, tokens: list[int], features: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Rows]:
-        config = self.head.config
-        cos, sin = rotary_tables(positions[None], config.head_dim, config.rope_base, torch.float32)
+        cos, sin = rotary_tables(positions[None], self.head.config)
         x = self.head.inputs(self.embed(tokens), features)
         q, k, v = self.head.layer.self_attn.project(x[None], cos, sin)
         return x, q[0], Rows(k[0], v[0])

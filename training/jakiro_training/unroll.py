@@ -62,7 +62,7 @@ def unrolled_outputs(
     embeddings [B, L, hidden]: e(token_s); features: the target's, possibly with noise.
     """
     config, attention = head.config, head.layer.self_attn
-    cos, sin = rotary_tables(batch.positions(), config.head_dim, config.rope_base, torch.float32)
+    cos, sin = rotary_tables(batch.positions(), config)
     next_embeddings = torch.cat([embeddings[:, 1:], torch.zeros_like(embeddings[:, :1])], dim=1)
     index = torch.arange(batch.segment.shape[1], device=batch.segment.device)
     distance = index[:, None] - index[None, :]

@@ -32,3 +32,9 @@ def test_variants_are_trained_once_evaluated_and_tabulated(tmp_path, tiny_model,
     ablations.main(arguments)
     assert (tmp_path / "out" / "jakiro" / "latest.pt").stat().st_mtime_ns == trained
     assert capsys.readouterr().out.strip().splitlines()[-5:] == lines
+    results = tmp_path / "out" / "eagle.json"
+    partly = json.loads(results.read_text())
+    del partly["byNodes"]["16"]
+    results.write_text(json.dumps(partly))
+    ablations.main(arguments)
+    assert capsys.readouterr().out.strip().splitlines()[-5:] == lines, "an evaluation that was cut is finished"

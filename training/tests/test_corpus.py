@@ -1,61 +1,16 @@
 """The corpus step on three small packages whose archives are already there."""
 
-import gzip
-import io
 import json
-import tarfile
-import zipfile
 
 import numpy as np
 import pytest
 
 from jakiro_training import __main__ as command_line
+from jakiro_training import corpus, gguf_tokenizer
 from jakiro_training.corpus import LANGUAGE_SHARES, common_cap
-from jakiro_training.packages import load_packages
 from jakiro_training.shards import read_token_shard, shard_paths
 
 from conftest import TINY_MODEL
-
-LIST = "".join(
-    f'[[package]]\nregistry = "{registry}"\nname = "{name}"\nversion = "1.0.0"\nlicence = "MIT"\nheldout = {heldout}\n'
-    for registry, name, heldout in (("pypi", "kept", "false"), ("pypi", "apart", "true"), ("npm", "kept-js", "false"))
-)
-
-
-def python_file(word: str) -> str:
-    return "".join(
-        f"def {word}_{i}(first, second):\n    if first > second:\n        return first - {i}\n"
-        f"    return {word}(second)\n\n\n"
-        for i in range(25)
-    )
-
-
-@pytest.fixture
-def workshop(tmp_path):
-    (tmp_path / "packages.toml").write_text(LIST)
-    benchmark = {"prompt": '""" From a list of words return the one that has the most distinct letters in it """'}
-    with gzip.open(tmp_path / "suite.jsonl.gz", "wt") as file:
-        file.write(json.dumps(benchmark) + "\n")
-    kept, apart, kept_js = (tmp_path / "downloads" / p.archive_name for p in load_packages(tmp_path / "packages.toml"))
-    kept.parent.mkdir(parents=True)
-    kept_js.parent.mkdir()
-    with zipfile.ZipFile(kept, "w") as archive:
-        archive.writestr("kept/one.py", python_file("alpha"))
-        archive.writestr("kept/two.py", python_file("beta"))
-        archive.writestr("kept/copied.py", python_file("gamma"))
-        archive.writestr(
-            "kept/solution.py",
-            python_file("delta")
-            + "# from a list of words return the one that has\n# the most distinct letters in it\n",
-        )
-    with zipfile.ZipFile(apart, "w") as archive:
-        archive.writestr("apart/three.py", python_file("gamma"))
-    with tarfile.open(kept_js, "w:gz") as archive:
-        data = python_file("omega").replace("def ", "function ").encode()
-        member = tarfile.TarInfo("package/lib/code.js")
-        member.size = len(data)
-        archive.addfile(member, io.BytesIO(data))
-    return tmp_path
 
 
 def build(workshop, out: str, seed: int = 0) -> dict:
@@ -83,7 +38,7 @@ def build(workshop, out: str, seed: int = 0) -> dict:
 
 def texts(workshop, out: str, split: str, model) -> str:
     shards = [read_token_shard(path) for path in shard_paths(workshop / out, split)]
-    return "\n".join(model.tokenizer.decode(s.sequence(i).tolist()) for s in shards for i in range(len(s)))
+    return "\n".join(model.tokenizer.encoder.decode(s.sequence(i).tolist()) for s in shards for i in range(len(s)))
 
 
 def test_held_out_packages_copies_and_benchmark_text_stay_out(workshop, tiny_model):
@@ -106,6 +61,14 @@ def test_deterministic_by_seed_and_finished_once(workshop, capsys):
     )
     build(workshop, "a")
     assert "complete corpus already" in capsys.readouterr().out
+
+
+def test_a_tokenizer_that_is_not_known_is_refused_before_anything_is_fetched(workshop, monkeypatch):
+    monkeypatch.setattr(gguf_tokenizer, "PRE_TOKENIZATIONS", {"gpt-2": None})
+    monkeypatch.setattr(corpus, "fetch_all", lambda *_: pytest.fail("packages were fetched"))
+    with pytest.raises(SystemExit, match='tiny-qwen2.gguf uses the pre-tokenizer "qwen2", and training knows gpt-2'):
+        build(workshop, "corpus")
+    assert not (workshop / "corpus").exists()
 
 
 @pytest.mark.parametrize(

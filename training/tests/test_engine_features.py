@@ -2,9 +2,7 @@
 dist/ packs the tiny model."""
 
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +14,13 @@ from jakiro_training.engine_graph import EngineGraph
 from jakiro_training.feature_shards import read_feature_shard
 from jakiro_training.torch_target import TorchTarget
 
-from conftest import ROOT, TINY_MODEL, write_toy_training_data
-
-
-def packed(cache: Path, weights: str) -> Path:
-    """The folder into which the engine packs the tiny model when it completes a line."""
-    engine = ROOT / "dist" / "cli.js"
-    if not engine.exists():
-        pytest.fail("the engine is not built: npm run build")
-    source = cache / "source.py"
-    source.write_text("total = 1\n")
-    position = ["--line", "1", "--character", "0", "--max-tokens", "1", "--method", "plain", "--device", "cpu"]
-    command = ["node", engine, "complete", source, *position, "--model", TINY_MODEL, "--weights", weights]
-    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"JAKIRO_CACHE_DIR": str(cache)})
-    (folder,) = (cache / "packed").glob(f"*-{weights}-*")
-    return folder
+from conftest import TINY_LLAMA, TINY_MODEL, packed, write_toy_training_data
 
 
 @pytest.fixture(scope="module")
 def packs(tmp_path_factory) -> dict[str, Path]:
     cache = tmp_path_factory.mktemp("cache")
-    return {weights: packed(cache, weights) for weights in ("float32", "int8")}
+    return {weights: packed(cache, TINY_MODEL, weights) for weights in ("float32", "int8")}
 
 
 @pytest.fixture
@@ -108,7 +92,7 @@ def test_what_does_not_belong_together_is_refused(packs, corpus, tmp_path):
     with pytest.raises(SystemExit, match="needs --pack"):
         compute(corpus, None, out)
     with pytest.raises(SystemExit, match="packed from another file than tiny-llama.gguf"):
-        compute(corpus, packs["int8"], out, TINY_MODEL.with_name("tiny-llama.gguf"))
+        compute(corpus, packs["int8"], out, TINY_LLAMA)
     with pytest.raises(SystemExit, match="holds no packed model"):
         compute(corpus, tmp_path, out)
     broken = Path(shutil.copytree(packs["int8"], tmp_path / "broken"))

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from jakiro_training import __main__ as command_line
+from jakiro_training import evaluate
 from jakiro_training.evaluate import Evaluation, Tally
 from jakiro_training.head import DraftHead, HeadConfig
 from jakiro_training.part_times import part_times
@@ -37,8 +38,6 @@ class ScriptedDrafter(ReferenceDrafter):
 
 
 def test_rounds_count_what_they_commit(tiny_model, monkeypatch):
-    from jakiro_training import evaluate
-
     head = DraftHead(config_for(tiny_model))
     tokens = np.arange(20)
     best = np.tile(np.arange(20, dtype=np.int32) + 1, (4, 1)).T
@@ -125,6 +124,41 @@ def test_the_step_from_checkpoint_to_json(evaluated):
     masses = list(result["targetMassOfBest"].values())
     assert masses == sorted(masses) and masses[-1] <= 1
     assert set(result["costs"]["milliseconds"]) == {"1", "8"}
+
+
+def test_a_run_that_was_cut_goes_on_at_the_tree_size_where_it_stopped(evaluated, tmp_path, monkeypatch, capsys):
+    folder, path = evaluated["float32"].parent, tmp_path / "results.json"
+    sizes, of_size = [], evaluate.tau_of
+
+    def cut(evaluation, texts, nodes):
+        sizes.append(nodes)
+        if nodes == cut_at:
+            raise KeyboardInterrupt
+        return of_size(evaluation, texts, nodes)
+
+    def run(*more):
+        texts = {"model": TINY_MODEL, "suite": folder / "suite.jsonl", "cache": folder / "cache", "tokens": 12}
+        options = texts | {"head": folder / "run" / "latest.pt", "threads": 1, "json": path}
+        command_line.main(["evaluate", *arguments(options), "--nodes", "2", "4", "16", *more])
+
+    monkeypatch.setattr(evaluate, "tau_of", cut)
+    cut_at = 16
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    partly = json.loads(path.read_text())
+    assert list(partly["byNodes"]) == ["2", "4"] and sizes == [2, 4, 16]
+    assert "coverage: 1/1" in capsys.readouterr().out
+    cut_at = None
+    run()
+    whole = json.loads(path.read_text())
+    assert sizes == [2, 4, 16, 16] and list(whole["byNodes"]) == ["2", "4", "16"]
+    assert whole["costs"] == partly["costs"] and "coverage" not in capsys.readouterr().out
+    assert whole["byNodes"]["16"] == json.loads(evaluated["float32"].read_text())["byNodes"]["16"]
+    run("--branching", "4")
+    assert sizes[4:] == [2, 4, 16], "other trees are evaluated anew"
+    run("--branching", "4", "--head", str(folder / "heads" / "jakiro"))
+    assert sizes[7:] == [2, 4, 16], "another head as well"
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_an_export_is_evaluated_as_a_checkpoint_is(evaluated):

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from gguf import GGUFReader
 from gguf.quants import dequantize
-from tokenizers import Tokenizer
 
 from jakiro_training import gguf_model
 from jakiro_training.gguf_model import GgufModel
+from jakiro_training.unsupported import UnsupportedModel
 
-from conftest import ROOT, TINY_MODEL
+from conftest import TINY_LLAMA, TINY_MODEL
 
 
 def test_config(tiny_model):
@@ -27,32 +27,47 @@ def test_rows_are_dequantized_in_blocks_and_by_id(tiny_model, monkeypatch):
     assert np.array_equal(tiny_model.lm_head_rows(), expected)
 
 
-def test_tokenizer_equals_the_models_own(tiny_model):
-    reference = Tokenizer.from_file(str(ROOT / "test" / "fixtures" / "models" / "tiny-qwen2" / "tokenizer.json"))
-    for text in (
-        "def f(x):\n\treturn x + 12345\r\n",
-        "caf\u00e9 e\u0301 \u4f60\u597d \U0001f600",
-        "  \n\n    if a:\n",
-        "it's I'LL",
-    ):
-        assert tiny_model.tokenizer.encode(text).ids == reference.encode(text).ids
-
-
-def test_special_tokens_in_a_text_are_text(tiny_model):
-    end = tiny_model.token_id("<|endoftext|>")
-    ids = tiny_model.tokenizer.encode("a = '<|endoftext|>'").ids
-    assert end not in ids and tiny_model.tokenizer.decode(ids) == "a = '<|endoftext|>'"
-    assert tiny_model.token_id("<|no such token|>") is None
-
-
 def test_llama_scaling_divides_the_rotary_frequencies():
-    plain, scaled = GgufModel(TINY_MODEL), GgufModel(TINY_MODEL.with_name("tiny-llama.gguf"))
+    plain, scaled = GgufModel(TINY_MODEL), GgufModel(TINY_LLAMA)
+    assert plain.config.rope_divisors == ()
     assert plain.rotary_frequencies()[0] == 1 and plain.rotary_frequencies()[-1] == pytest.approx(1e6 ** (-14 / 16))
     unscaled = scaled.config.rope_base ** (-np.arange(0, 16, 2) / 16)
     assert (
         scaled.rotary_frequencies()[0] == pytest.approx(unscaled[0])
         and scaled.rotary_frequencies()[-1] < unscaled[-1] / 2
     )
+
+
+@pytest.mark.parametrize(
+    "keys, divisors",
+    [
+        ({"rope.scaling.type": "none", "rope.scaling.factor": 4.0}, ()),
+        ({"rope.scaling.type": "linear", "rope.scaling.factor": 4.0}, (4.0,) * 8),
+        ({"rope.scale_linear": 2.0}, (2.0,) * 8),
+    ],
+)
+def test_linear_scaling_divides_them_all(monkeypatch, keys, divisors):
+    model = with_metadata(monkeypatch, {f"qwen2.{key}": value for key, value in keys.items()})
+    assert model.config.rope_divisors == divisors
+
+
+@pytest.mark.parametrize(
+    "key, value, complaint",
+    [
+        ("general.architecture", "gemma", 'architecture "gemma".*"llama" and "qwen2"'),
+        ("qwen2.rope.scaling.type", "yarn", 'positions by "yarn".*"linear" and llama3'),
+    ],
+)
+def test_what_the_engine_does_not_run_is_refused(monkeypatch, key, value, complaint):
+    with pytest.raises(UnsupportedModel, match=complaint):
+        _ = with_metadata(monkeypatch, {key: value}).config
+
+
+def with_metadata(monkeypatch, changed: dict) -> GgufModel:
+    """The tiny Qwen2 model, these entries of its metadata changed."""
+    known = GgufModel._value
+    monkeypatch.setattr(GgufModel, "_value", lambda model, key, *rest: changed.get(key, known(model, key, *rest)))
+    return GgufModel(TINY_MODEL)
 
 
 def test_hash_is_the_files(tiny_model):
