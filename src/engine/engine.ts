@@ -134,8 +134,9 @@ export class Engine {
       signal,
     });
     const placement = await Placement.choose(options.device ?? "cpu", loaders, { onNote, onMove, signal, now });
-    const { replacement } = placement.current;
+    const { replacement, inexactness } = placement.current;
     if (replacement !== undefined) onNote(replacement);
+    if (inexactness !== undefined) onNote(inexactness);
     if (options.kv === "float16" && placement.current.device === "cpu")
       onNote("Keys and values are float32 on the processor; float16 is for a GPU.");
     const template = chooseTemplate(tokenizer);

@@ -162,6 +162,37 @@ describe("Engine", () => {
     assert.equal((await (await engine.session("auto")).decode(request)).tokens.length, 12);
   });
 
+  for (const format of ["float32", "float16"] as const) {
+    it(`says that drafts may change the text of ${format} weights, and leaves auto without any`, async () => {
+      const notes: string[] = [];
+      const engine = await load({ head: headPath, format, onNote: (note) => notes.push(note) });
+      assert.deepEqual(notes, [`${format} weights on the processor: drafts may change the text, so auto makes none.`]);
+      const phrase = request.prompt.slice(0, 10);
+      const drafted = async (method: Method) => {
+        const session = await engine.session(method, { nodes: 8 });
+        const { statistics } = await session.decode({ ...request, prompt: [...phrase, ...phrase, ...phrase] });
+        return statistics.counts.draftedTokens;
+      };
+      assert.equal(await drafted("auto"), 0);
+      for (const method of ["lookup", "jakiro"] as const) assert.ok((await drafted(method)) > 0, method);
+    });
+  }
+
+  for (const format of ["int8", "int4"] as const) {
+    it(`lets auto draft with ${format} weights, and says nothing of drafts`, async () => {
+      const notes: string[] = [];
+      const engine = await load({ format, onNote: (note) => notes.push(note) });
+      assert.deepEqual(
+        notes.filter((note) => note.includes("drafts")),
+        [],
+      );
+      const phrase = request.prompt.slice(0, 10);
+      const session = await engine.session("auto", { nodes: 8 });
+      const { statistics } = await session.decode({ ...request, prompt: [...phrase, ...phrase, ...phrase] });
+      assert.ok(statistics.counts.draftedTokens > 0);
+    });
+  }
+
   it("keeps to the given capacity, and to the model's own", async () => {
     assert.equal((await (await load({ capacity: 50 })).session("plain")).capacity, 50);
     assert.equal((await (await load({ capacity: 1_000_000 })).session("plain")).capacity, 512);
