@@ -106,7 +106,7 @@ export class Engine {
         `${options.path} has ${tokenizer.vocabulary} vocabulary entries but embeddings for ${checkpoint.config.vocabulary}; fetch or convert it again.`,
       );
     }
-    const hash = await checkpoint.contentHash();
+    const hash = await checkpoint.contentHash({ signal, onProgress: options.progress });
     const known = catalogue.find((model) => model.sha256 === hash);
     if (known === undefined) refuseDamaged(options.path);
     const modelName = known?.name ?? options.path;

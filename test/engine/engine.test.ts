@@ -19,6 +19,7 @@ import { JakiroError } from "../../src/engine/errors.ts";
 import { catalogue } from "../../src/engine/model/catalogue.ts";
 import { modelPath } from "../../src/engine/model/installed.ts";
 import { openCheckpoint } from "../../src/engine/model/open.ts";
+import { type Progress, preparingStage } from "../../src/engine/progress.ts";
 import { safetensorsBytes, tensorsOf } from "../unit/model/safetensorsBytes.ts";
 import { writeRandomHead } from "./randomHead.ts";
 import { randomTokens, tinyPath } from "./scratchTarget.ts";
@@ -205,10 +206,23 @@ describe("Engine", () => {
     const options = {
       path: tinyPath("tiny-llama"),
       signal: abort.signal,
-      progress: () => abort.abort(new Error("enough")),
+      progress: ({ stage }: Progress) => stage === preparingStage && abort.abort(new Error("enough")),
     };
     await assert.rejects(Engine.load(options), /enough/);
     assert.deepEqual(readdirSync(packed), before);
+  });
+
+  it("tells how far a model file that it does not know is read, and stops there when it is told to", async () => {
+    const path = join(folder, "unknown.gguf");
+    cpSync(tinyPath("tiny-llama"), path);
+    const abort = new AbortController();
+    const stages: string[] = [];
+    const progress = ({ stage }: Progress) => {
+      stages.push(stage);
+      abort.abort(new Error("enough"));
+    };
+    await assert.rejects(Engine.load({ path, signal: abort.signal, progress }), /^Error: enough$/);
+    assert.deepEqual(stages, ["Checking"]);
   });
 
   describe("with heads that do not fit", () => {
