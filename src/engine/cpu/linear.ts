@@ -29,7 +29,7 @@ export function linear(g: GraphBuilder, x: Value, matrix: PackedMatrix): Value {
   return rowScale === undefined ? product : g.node("Mul", [product, rowScale]);
 }
 
-/** What `linear` multiplies: for whoever needs only the order within a row, whose elements share one factor >= 0. */
+/** What `linear` multiplies: for whoever needs few of a row's elements, which share one factor >= 0 and keep their order without it. */
 export interface UnscaledProduct {
   /** [rows, outputs]. */
   readonly product: Value;
