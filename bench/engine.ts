@@ -10,7 +10,6 @@ export { formatMarkdownTable } from "../src/cli/table.ts";
 export { completeDocument } from "../src/engine/complete.ts";
 export { isQuantized } from "../src/engine/cpu/packMatrix.ts";
 export { packTarget } from "../src/engine/cpu/packTarget.ts";
-export { prefillRows } from "../src/engine/decoding/decoder.ts";
 export { decodeOnDevice } from "../src/engine/decoding/deviceDecoder.ts";
 export { ladderOf } from "../src/engine/decoding/ladder.ts";
 export { greedy } from "../src/engine/decoding/sampling.ts";

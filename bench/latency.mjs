@@ -109,7 +109,16 @@ async function typedCharacter(suffixTokens) {
 async function cancel() {
   const text = records.map(({ prompt, canonicalSolution }) => prompt + canonicalSolution).join("\n");
   const prompt = engine.tokenizer.encode(text).slice(0, 512);
-  const request = { prompt, maxTokens: completionTokens, sampling: product.greedy, endTokens: new Set() };
+  let longestForwardMs = 0;
+  const request = {
+    prompt,
+    maxTokens: completionTokens,
+    sampling: product.greedy,
+    endTokens: new Set(),
+    onPrefillForward(_rows, ms) {
+      longestForwardMs = Math.max(longestForwardMs, ms);
+    },
+  };
   const waits = [];
   for (const after of cancelAfterMs) {
     session.reset();
@@ -123,14 +132,11 @@ async function cancel() {
     if (finishReason === "cancelled") waits.push(performance.now() - aborted);
   }
   if (waits.length === 0) throw new Error("every request ended before it was cancelled, so that nothing was measured.");
-  session.reset();
-  const { statistics } = await session.decode({ ...request, maxTokens: 1 });
-  const chunks = Math.ceil(prompt.length / product.prefillRows);
   return {
     requests: cancelAfterMs.length,
     cancelled: waits.length,
     largestWaitMs: Math.max(...waits),
-    prefillForwardMs: statistics.timings.promptMs / chunks,
+    longestPrefillForwardMs: longestForwardMs,
   };
 }
 
@@ -171,7 +177,7 @@ async function report() {
   }
   console.log(
     `cancelled requests free the engine within ${ms(cancellation.largestWaitMs)} ` +
-      `(${cancellation.cancelled} of ${cancellation.requests}; one prefill forward takes ${ms(cancellation.prefillForwardMs)})`,
+      `(${cancellation.cancelled} of ${cancellation.requests}; the longest prefill forward takes ${ms(cancellation.longestPrefillForwardMs)})`,
   );
   for (const [order, accuracy] of Object.entries(orders ?? {})) {
     const percent = (share) => `${(100 * share).toFixed(1)} %`;

@@ -84,12 +84,12 @@ const treeOptions = {
     min: 2,
     max: 256,
   }),
-  depth: number("D", "draft tree depth; chosen by measurement, or for --nodes, if not given", {
+  depth: number("D", "depth of draft trees and chains; chosen by measurement, or for --nodes, if not given", {
     integer: true,
     min: 1,
     max: 16,
   }),
-  branching: number("K", "children per draft node; chosen by measurement, or for --nodes, if not given", {
+  branching: number("K", "children per node of a head's tree; chosen by measurement, or for --nodes, if not given", {
     integer: true,
     min: 1,
     max: 16,

@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { basename, isAbsolute } from "node:path";
 import { promptRoom } from "../engine/complete.ts";
 import type { Method } from "../engine/decoding/method.ts";
 import type { DecodingSession } from "../engine/decodingSession.ts";
@@ -27,7 +27,14 @@ export async function runBench(options: BenchOptions, context: CommandContext): 
     await writeResultFile(options.json, {
       suite: basename(options.suite),
       records: records.length,
-      options: { maxTokens: options.maxTokens, ...samplingOf(options), ...treeSizesOf(options) },
+      options: {
+        maxTokens: options.maxTokens,
+        ...samplingOf(options),
+        ...treeSizesOf(options),
+        weights: options.weights,
+        kv: options.kv,
+        ...(options.head === undefined ? {} : { head: nameOf(options.head) }),
+      },
       model: { name: engine.modelName, sha256: engine.contentHash, device: engine.device },
       machine: describeMachine(),
       date: new Date().toISOString(),
@@ -35,6 +42,11 @@ export async function runBench(options: BenchOptions, context: CommandContext): 
     });
   }
   context.print(reportTable(reports as Record<string, MethodReport>));
+}
+
+/** A head as it was given, but for a path that begins at this machine's root: nobody else has it. */
+function nameOf(head: string): string {
+  return isAbsolute(head) ? basename(head) : head;
 }
 
 /** Every method over every record. Each run starts from nothing, and which method goes first changes with the record. */

@@ -14,7 +14,10 @@ import { checkResultFile, writeResultFile } from "./resultFile.ts";
 import { promptOf, readSuite, type SuiteRecord, spread } from "./suite.ts";
 
 /** A record whose hole is known. */
-export type Problem = SuiteRecord & { readonly canonicalSolution: string };
+export type Problem = SuiteRecord & { readonly canonicalSolution: string; readonly languageId: string };
+
+/** HumanEval's records do not name theirs. */
+const usualLanguage = "python";
 
 /** Counts how often the hole of a record is filled exactly, as the model writes it and as the editor would insert it. */
 export async function runEvaluate(options: EvaluateOptions, context: CommandContext): Promise<void> {
@@ -74,11 +77,11 @@ export async function infillingAccuracy(
 export async function readProblems(path: string): Promise<Problem[]> {
   const records = await readSuite(path);
   return records.map((record) => {
-    const { canonicalSolution, lineNumber } = record;
+    const { canonicalSolution, lineNumber, languageId = usualLanguage } = record;
     if (canonicalSolution === undefined) {
       throw new JakiroError("suite", `Line ${lineNumber} of ${path} has no "canonical_solution".`);
     }
-    return { ...record, canonicalSolution };
+    return { ...record, canonicalSolution, languageId };
   });
 }
 
@@ -94,7 +97,7 @@ async function fill(
   { maxTokens, order, signal }: FillOptions,
 ): Promise<{ raw: string; inserted: string }> {
   const { tokenizer } = engine;
-  const facts = cursorFacts(problem.prompt, problem.suffix ?? "");
+  const facts = cursorFacts(problem.prompt, problem.suffix ?? "", problem.languageId);
   const raw = new CompletionText(tokenizer, facts, true);
   const inserted = new CompletionText(tokenizer, facts);
   let insertedEnded = false;

@@ -11,11 +11,15 @@ import {
 import type { Command } from "./command.ts";
 import { describeOptions } from "./optionParser.ts";
 
+const floatWeights = `On the processor drafts may change the text of float16 and float32 weights: auto makes none there.`;
+
 export const completeHelp = `jakiro complete FILE|- --line L --character C [options]
 
 Completes the file at the cursor and prints the text to insert. Positions count from 0.
 
 ${describeOptions(completeTable)}
+
+${floatWeights}
 `;
 
 export const generateHelp = `jakiro generate FILE|- --instruction TEXT [--line L --character C | --from L:C --to L:C] [options]
@@ -24,6 +28,8 @@ Writes code from an instruction, at the cursor or instead of a range of the file
 from 0; without any, the code is for the end of the file.
 
 ${describeOptions(generateTable)}
+
+${floatWeights}
 `;
 
 export const benchHelp = `jakiro bench --suite FILE [options]
@@ -31,6 +37,8 @@ export const benchHelp = `jakiro bench --suite FILE [options]
 Measures decoding methods against plain decoding, record by record, and checks that their texts are the same.
 
 ${describeOptions(benchTable)}
+
+${floatWeights}
 `;
 
 export const evaluateHelp = `jakiro evaluate infilling --suite FILE [options]
@@ -38,6 +46,8 @@ export const evaluateHelp = `jakiro evaluate infilling --suite FILE [options]
 Counts how often the missing lines are completed exactly as the suite has them.
 
 ${describeOptions(evaluateTable)}
+
+${floatWeights}
 `;
 
 export const modelsHelp = `jakiro models list | get NAME | remove NAME

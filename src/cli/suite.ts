@@ -16,6 +16,8 @@ export interface SuiteRecord {
   /** Undefined where the record is to be continued as plain text. */
   readonly suffix: string | undefined;
   readonly canonicalSolution: string | undefined;
+  /** As VS Code names it, where the record does. */
+  readonly languageId?: string | undefined;
   /** What is asked for in words; then `prompt` is the text before the place. */
   readonly instruction?: Instruction;
 }
@@ -79,7 +81,14 @@ function parseRecord(line: string, lineNumber: number, path: string): SuiteRecor
   }
   const prompt = textOf("prompt");
   if (prompt === undefined) throw bad('has no "prompt"');
-  return { lineNumber, prompt, suffix: textOf("suffix"), canonicalSolution: textOf("canonical_solution") };
+  const languageId = textOf("language");
+  return {
+    lineNumber,
+    prompt,
+    suffix: textOf("suffix"),
+    canonicalSolution: textOf("canonical_solution"),
+    ...(languageId === undefined ? {} : { languageId }),
+  };
 }
 
 /** `limit` records spread evenly over the suite, the first one among them; all of them where there are no more. */

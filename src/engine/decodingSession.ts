@@ -28,6 +28,8 @@ export interface SessionOptions {
   readonly onPrefillForward?: PrefillRequest["onPrefillForward"];
 }
 
+const plain = { method: "plain", head: undefined } as const;
+
 /** A session's part of a device: forwards that the host drives, or rounds that run there by themselves. */
 interface Desk {
   readonly model: PlacedModel;
@@ -146,7 +148,10 @@ export class DecodingSession implements Resident {
   }
 
   private async deskAt(model: PlacedModel): Promise<Desk> {
-    const { method, sizes, head: kind } = this.options;
+    const { sizes } = this.options;
+    // Whoever names a method wants its drafts; what decides by itself makes none that may change the text.
+    const plainly = this.options.method === "auto" && model.inexactness !== undefined;
+    const { method, head: kind } = plainly ? plain : this.options;
     if (model.decoding !== undefined) {
       const ladder = ladderOf(method, kind, sizes);
       return deviceDesk(model, await model.decoding.open(kind, ladder), ladder.chain);

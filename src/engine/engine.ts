@@ -106,7 +106,7 @@ export class Engine {
         `${options.path} has ${tokenizer.vocabulary} vocabulary entries but embeddings for ${checkpoint.config.vocabulary}; fetch or convert it again.`,
       );
     }
-    const hash = await checkpoint.contentHash();
+    const hash = await checkpoint.contentHash({ signal, onProgress: options.progress });
     const known = catalogue.find((model) => model.sha256 === hash);
     if (known === undefined) refuseDamaged(options.path);
     const modelName = known?.name ?? options.path;
@@ -134,8 +134,9 @@ export class Engine {
       signal,
     });
     const placement = await Placement.choose(options.device ?? "cpu", loaders, { onNote, onMove, signal, now });
-    const { replacement } = placement.current;
+    const { replacement, inexactness } = placement.current;
     if (replacement !== undefined) onNote(replacement);
+    if (inexactness !== undefined) onNote(inexactness);
     if (options.kv === "float16" && placement.current.device === "cpu")
       onNote("Keys and values are float32 on the processor; float16 is for a GPU.");
     const template = chooseTemplate(tokenizer);

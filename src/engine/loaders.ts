@@ -1,5 +1,5 @@
 import { CpuTarget } from "./cpu/cpuTarget.ts";
-import type { WeightFormat } from "./cpu/packMatrix.ts";
+import { isQuantized, type WeightFormat } from "./cpu/packMatrix.ts";
 import { featureSmoothing } from "./cpu/packTarget.ts";
 import type { TargetSequence } from "./decoding/target.ts";
 import { JakiroError } from "./errors.ts";
@@ -77,7 +77,7 @@ export function loadersOf(sources: ModelSources): Loaders {
 }
 
 async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
-  const { checkpoint, threads, room, signal } = sources;
+  const { checkpoint, format, threads, room, signal } = sources;
   const target = await CpuTarget.load(checkpoint, await sources.packed(), threads);
   try {
     const sequence = target.sequence(room.capacity);
@@ -90,11 +90,23 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
       await keepLastingCosts(directory, threads, lasting);
     }
     const verifyCosts = completeCosts(costs, lasting);
-    return { device: "cpu", target, heads: headsOf(sources), verifyCosts, capacity: sequence.capacity };
+    return {
+      device: "cpu",
+      ...(isQuantized(format) ? {} : { inexactness: inexactnessOf(format) }),
+      target,
+      heads: headsOf(sources),
+      verifyCosts,
+      capacity: sequence.capacity,
+    };
   } catch (error) {
     await target.release();
     throw error;
   }
+}
+
+/** `cpu/linear.ts` says why. */
+function inexactnessOf(format: WeightFormat): string {
+  return `${format} weights on the processor: drafts may change the text, so auto makes none.`;
 }
 
 async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<PlacedModel> {

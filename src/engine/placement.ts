@@ -19,6 +19,8 @@ export interface PlacedModel {
   readonly tile?: number;
   /** Why something is float32 on the GPU that was to be float16, in one sentence; absent where nothing is. */
   readonly replacement?: string;
+  /** Why drafts may change the text there, in one sentence; absent where every method writes the same. */
+  readonly inexactness?: string;
   readonly target: Target;
   readonly heads: Heads;
   /** Decoding by rounds on the device itself; absent where the host drives every forward. */
@@ -219,6 +221,7 @@ export class Placement {
     this.model = model;
     this.whyCpu = reason;
     this.arrivedAt = this.now();
+    if (model.inexactness !== undefined) this.options.onNote(model.inexactness);
     if (!this.users.has(left)) this.release(left);
     for (const resident of this.residents) resident.moveOut();
     this.options.onMove?.();

@@ -195,6 +195,9 @@ describe("jakiro with a tiny model", function () {
       const report = JSON.parse(readFileSync(results, "utf8"));
       assert.deepEqual(Object.keys(report.methods), ["lookup", "jakiro"]);
       assert.equal(report.records, 3);
+      const sampling = { temperature: 0.8, topK: 0, topP: 1, seed: 0 };
+      const weights = { weights: "int8", kv: "float32", head: "head" };
+      assert.deepEqual(report.options, { maxTokens: 16, ...sampling, ...weights });
       assert.match(report.model.sha256, /^[0-9a-f]{64}$/);
       assert.equal(report.machine.node, process.version);
       for (const method of Object.values<MethodReport>(report.methods)) {

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { type DecodeRequest, type DecodeResult, decode, Writing } from "../../src/engine/decoding/decoder.ts";
+import {
+  type DecodeRequest,
+  type DecodeResult,
+  decode,
+  type Round,
+  Writing,
+} from "../../src/engine/decoding/decoder.ts";
 import type { Method } from "../../src/engine/decoding/method.ts";
 import { tau } from "../../src/engine/decoding/statistics.ts";
 import { DeviceLostError } from "../../src/engine/decoding/target.ts";
@@ -44,6 +50,31 @@ describe("decode", () => {
     const unasked = () => assert.fail("plain decoding has no use for it");
     assert.deepEqual((await decode(fresh(), strategyOf("plain"), { ...asked, known: unasked })).tokens, plain.tokens);
   });
+
+  for (const [method, sizes] of [
+    ["lookup", {}],
+    ["lookup", { nodes: 9 }],
+    ["auto", {}],
+  ] as const) {
+    it(`drafts no chain deeper than asked for (${method}, ${JSON.stringify(sizes)})`, async () => {
+      const tokens = prompt(40);
+      const asked = request(tokens, { maxTokens: 60 });
+      const plain = await decodePlainly(fresh(), asked);
+      const known = () => [[...tokens.slice(-8), ...plain.tokens]];
+      const deepest = async (depth?: number) => {
+        let longest = 0;
+        const onRound = ({ rows }: Round) => {
+          longest = Math.max(longest, rows.tokens.length - 1);
+        };
+        const strategy = strategyOf(method, { ...sizes, ...(depth === undefined ? {} : { depth }) });
+        const { tokens } = await decode(fresh(), strategy, { ...asked, known, onRound });
+        assert.deepEqual(tokens, plain.tokens);
+        return longest;
+      };
+      assert.equal(await deepest(2), 2);
+      assert.ok((await deepest()) > 2);
+    });
+  }
 
   describe("after a device was lost", () => {
     /** Decodes on sequences of which each but the last is lost in the forward of this number. */

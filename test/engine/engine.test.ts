@@ -19,6 +19,7 @@ import { JakiroError } from "../../src/engine/errors.ts";
 import { catalogue } from "../../src/engine/model/catalogue.ts";
 import { modelPath } from "../../src/engine/model/installed.ts";
 import { openCheckpoint } from "../../src/engine/model/open.ts";
+import { type Progress, preparingStage } from "../../src/engine/progress.ts";
 import { safetensorsBytes, tensorsOf } from "../unit/model/safetensorsBytes.ts";
 import { writeRandomHead } from "./randomHead.ts";
 import { randomTokens, tinyPath } from "./scratchTarget.ts";
@@ -162,6 +163,37 @@ describe("Engine", () => {
     assert.equal((await (await engine.session("auto")).decode(request)).tokens.length, 12);
   });
 
+  for (const format of ["float32", "float16"] as const) {
+    it(`says that drafts may change the text of ${format} weights, and leaves auto without any`, async () => {
+      const notes: string[] = [];
+      const engine = await load({ head: headPath, format, onNote: (note) => notes.push(note) });
+      assert.deepEqual(notes, [`${format} weights on the processor: drafts may change the text, so auto makes none.`]);
+      const phrase = request.prompt.slice(0, 10);
+      const drafted = async (method: Method) => {
+        const session = await engine.session(method, { nodes: 8 });
+        const { statistics } = await session.decode({ ...request, prompt: [...phrase, ...phrase, ...phrase] });
+        return statistics.counts.draftedTokens;
+      };
+      assert.equal(await drafted("auto"), 0);
+      for (const method of ["lookup", "jakiro"] as const) assert.ok((await drafted(method)) > 0, method);
+    });
+  }
+
+  for (const format of ["int8", "int4"] as const) {
+    it(`lets auto draft with ${format} weights, and says nothing of drafts`, async () => {
+      const notes: string[] = [];
+      const engine = await load({ format, onNote: (note) => notes.push(note) });
+      assert.deepEqual(
+        notes.filter((note) => note.includes("drafts")),
+        [],
+      );
+      const phrase = request.prompt.slice(0, 10);
+      const session = await engine.session("auto", { nodes: 8 });
+      const { statistics } = await session.decode({ ...request, prompt: [...phrase, ...phrase, ...phrase] });
+      assert.ok(statistics.counts.draftedTokens > 0);
+    });
+  }
+
   it("keeps to the given capacity, and to the model's own", async () => {
     assert.equal((await (await load({ capacity: 50 })).session("plain")).capacity, 50);
     assert.equal((await (await load({ capacity: 1_000_000 })).session("plain")).capacity, 512);
@@ -174,10 +206,23 @@ describe("Engine", () => {
     const options = {
       path: tinyPath("tiny-llama"),
       signal: abort.signal,
-      progress: () => abort.abort(new Error("enough")),
+      progress: ({ stage }: Progress) => stage === preparingStage && abort.abort(new Error("enough")),
     };
     await assert.rejects(Engine.load(options), /enough/);
     assert.deepEqual(readdirSync(packed), before);
+  });
+
+  it("tells how far a model file that it does not know is read, and stops there when it is told to", async () => {
+    const path = join(folder, "unknown.gguf");
+    cpSync(tinyPath("tiny-llama"), path);
+    const abort = new AbortController();
+    const stages: string[] = [];
+    const progress = ({ stage }: Progress) => {
+      stages.push(stage);
+      abort.abort(new Error("enough"));
+    };
+    await assert.rejects(Engine.load({ path, signal: abort.signal, progress }), /^Error: enough$/);
+    assert.deepEqual(stages, ["Checking"]);
   });
 
   describe("with heads that do not fit", () => {

@@ -5,9 +5,9 @@ import { assertSameRow, chain, compareTree, extend, randomTree, rowBits } from "
 import { openDefaultTarget, packingLimitMs } from "./realModel.ts";
 import { packScratch, packTiny, randomTokens, tinyModels } from "./scratchTarget.ts";
 
-/** Cached tokens before the tree: trees of depth 8 from here cross every kind of bucket edge (64, 128, 512, 640). */
-const realLengths = [1, 57, 60, 63, 64, 65, 124, 505, 511, 513];
-const treeSizes = [9, 12, 16, 31, 9, 16, 24, 9, 12, 10];
+/** Cached tokens before the tree: trees of depth 8 from here cross every kind of bucket edge (64, 128, 512, 640, 1024, 2048). */
+const realLengths = [1, 57, 60, 63, 64, 65, 124, 505, 511, 513, 1020, 2045];
+const treeSizes = [9, 12, 16, 31, 9, 16, 24, 9, 12, 10, 9, 9];
 const deepest = 8;
 
 describe("path independence", function () {
@@ -45,8 +45,9 @@ describe("path independence", function () {
 
     it("gives every node of random trees the bits of plain decoding along its path", async () => {
       // One sequence prefills in large chunks, the other in small ones; both reuse their prefixes from length to length.
-      const tree = target.sequence(1024);
-      const plain = target.sequence(1024);
+      const tree = target.sequence(2304);
+      const plain = target.sequence(2304);
+      assert.ok(text.length >= Math.max(...realLengths) + 64);
       for (const [i, length] of realLengths.entries()) {
         const prompt = text.slice(0, length);
         await extend(tree, prompt, 128);
@@ -126,7 +127,7 @@ async function checkEveryTreeSize(target: CpuTarget): Promise<void> {
 /** Some hundred lines of ordinary code, made here: what they say does not matter, that they are likely does. */
 function sourceText(): string {
   const blocks = Array.from(
-    { length: 24 },
+    { length: 40 },
     (_, i) =>
       `def step_${i}(values, limit=${i * 7}):\n    """Adds what is below the limit."""\n    total = 0\n` +
       `    for index, value in enumerate(values):\n        if value < limit and index % ${i + 2} == 0:\n` +

@@ -18,6 +18,8 @@ describe("Placement", () => {
   /** Why the GPU cannot be used; undefined where it can. */
   let gpuFault: string | undefined;
   let gpuCapacity: number;
+  /** What the processor cannot promise; undefined where it can. */
+  let inexactness: string | undefined;
   /** Milliseconds of a plain token by device, as a load measures them. */
   const measured = { cpu: 15, gpu: 5 };
   /** What an earlier load measured on the processor; undefined where devices are not to be compared. */
@@ -27,6 +29,7 @@ describe("Placement", () => {
     [notes, loads, released, moves, clock, gpuFault, gpuCapacity] = [[], [], [], 0, 0, undefined, 100];
     Object.assign(measured, { cpu: 15, gpu: 5 });
     known = undefined;
+    inexactness = undefined;
   });
 
   function place(device: "cpu" | "gpu", capacity: number): PlacedModel {
@@ -34,7 +37,8 @@ describe("Placement", () => {
     const target = { sequence: () => assert.fail("not asked for"), release: async () => void released.push(name) };
     const heads = new Heads(() => assert.fail("not asked for"));
     const verifyCosts = [{ rows: 1, ms: measured[device] }];
-    return { device, ...(device === "gpu" ? { adapter: "X" } : {}), target, heads, verifyCosts, capacity };
+    const traits = device === "gpu" ? { adapter: "X" } : inexactness === undefined ? {} : { inexactness };
+    return { device, ...traits, target, heads, verifyCosts, capacity };
   }
 
   function choose(device: DeviceChoice): Promise<Placement> {
@@ -125,6 +129,14 @@ describe("Placement", () => {
     });
     await assert.rejects(choose("gpu"), refused);
     assert.deepEqual(loads, ["refused"]);
+  });
+
+  it("says what the processor cannot promise when it has moved there", async () => {
+    inexactness = "Drafts may change the text.";
+    const placement = await choose("gpu");
+    assert.deepEqual(notes, []);
+    await lose(placement);
+    assert.deepEqual(notes, [`${placement.reason} Going on with the processor.`, inexactness]);
   });
 
   it("moves to the processor when the GPU is lost, once for all who notice", async () => {

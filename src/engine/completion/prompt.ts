@@ -77,7 +77,7 @@ export function packPrompt(request: PromptRequest): PackedPrompt {
   const prefixBudget = available - suffixBudget - context.before.length - context.inPrefix.length;
 
   const documentPrefix = withoutByteOrderMark(request.prefix);
-  const prefix = tailWindow(documentPrefix, prefixBudget, tokenizer);
+  const prefix = tailWindow(documentPrefix, prefixBudget, tokenizer, context.inPrefix.length > 0);
   const suffix = headWindow(request.suffix, suffixBudget, tokenizer);
   const cutAbove = prefix.edge > 0;
   const cutBelow = suffix.edge < request.suffix.length && template !== undefined;

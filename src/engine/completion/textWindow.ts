@@ -13,27 +13,33 @@ export interface TextWindow {
   readonly edge: number;
 }
 
-/** The beginning of `text` in at most `budget` tokens, cut at a line end unless its first line is longer than that. */
+type Encode = (text: string) => number[];
+
+/**
+ * The beginning of `text` in at most `budget` tokens, cut at a line end unless its first line is longer than that. It is encoded as
+ * what stands behind other text or a mark.
+ */
 export function headWindow(text: string, budget: number, tokenizer: Tokenizer): TextWindow {
   if (budget <= 0) return { tokens: [], edge: 0 };
-  let edge = endOfFittingLines(text, budget, tokenizer);
+  const encode = encoder(tokenizer, true);
+  let edge = endOfFittingLines(text, budget, encode);
   if (edge === 0) edge = Math.min(text.length, charactersPerToken * budget);
   for (;;) {
-    const tokens = encode(text.slice(0, edge), tokenizer);
+    const tokens = encode(text.slice(0, edge));
     if (tokens.length <= budget) return { tokens, edge };
     edge = Math.min(edge - 1, Math.floor((edge * budget) / tokens.length));
     if (isLowSurrogate(text, edge)) edge -= 1;
   }
 }
 
-function endOfFittingLines(text: string, budget: number, tokenizer: Tokenizer): number {
+function endOfFittingLines(text: string, budget: number, encode: Encode): number {
   let tokens = 0;
   let end = 0;
   while (end < text.length) {
     const lineBreak = text.indexOf("\n", end);
     const next = lineBreak < 0 ? text.length : lineBreak + 1;
     if (next - end > charactersPerToken * (budget - tokens + 1)) break;
-    tokens += encode(text.slice(end, next), tokenizer).length;
+    tokens += encode(text.slice(end, next)).length;
     if (tokens > budget) break;
     end = next;
   }
@@ -44,12 +50,14 @@ function endOfFittingLines(text: string, budget: number, tokenizer: Tokenizer): 
  * The end of `text` in at most `budget` tokens, begun with a whole line where possible. Where it begins depends on absolute
  * positions in the text: as text is typed at the end the beginning stays, and with it the KV cache, until the budget is
  * used up; then it moves on by a quarter of the budget or more (less where lines are nearly as long as that).
+ * @param continued whether other text stands before it
  */
-export function tailWindow(text: string, budget: number, tokenizer: Tokenizer): TextWindow {
+export function tailWindow(text: string, budget: number, tokenizer: Tokenizer, continued = false): TextWindow {
+  const encode = encoder(tokenizer, continued);
   let limit = budget;
   while (limit > 0) {
-    const edge = tailStart(text, limit, tokenizer);
-    const tokens = encode(text.slice(edge), tokenizer);
+    const edge = tailStart(text, limit, encode);
+    const tokens = encode(text.slice(edge));
     if (tokens.length <= budget) return { tokens, edge };
     limit -= tokens.length - budget;
   }
@@ -68,8 +76,8 @@ interface PieceStart {
  * Of all starts that keep between a quarter and all of the limit, the one just behind the multiple of the largest power of
  * two. Two such multiples in a row are more than half the length of what there is to choose from apart.
  */
-function tailStart(text: string, limit: number, tokenizer: Tokenizer): number {
-  const starts = fittingStarts(text, limit, tokenizer);
+function tailStart(text: string, limit: number, encode: Encode): number {
+  const starts = fittingStarts(text, limit, encode);
   const earliest = starts.at(-1)?.offset ?? text.length;
   const candidates = starts.filter((start) => start.tokens >= leastKept * limit);
   if (earliest === 0 || candidates.length === 0) return earliest;
@@ -80,19 +88,19 @@ function tailStart(text: string, limit: number, tokenizer: Tokenizer): number {
  * Starts of the last lines that fit into the limit together, last line first. The unfinished last line counts in steps of
  * a sixteenth of the limit: the tokens of a word being typed go up and down, and the window must not move with them.
  */
-function fittingStarts(text: string, limit: number, tokenizer: Tokenizer): PieceStart[] {
+function fittingStarts(text: string, limit: number, encode: Encode): PieceStart[] {
   const step = Math.max(1, limit >> 4);
   const starts: PieceStart[] = [];
   let end = text.length;
   let offset = text.endsWith("\n") ? end : startOfPiece(text, end, limit);
-  let tokens = step * Math.ceil((encode(text.slice(offset), tokenizer).length + 1) / step);
+  let tokens = step * Math.ceil((encode(text.slice(offset)).length + 1) / step);
   while (tokens <= limit) {
     const above = startOfPiece(text, offset, limit);
     starts.push({ offset, tokens, power: highestPower(above, offset) });
     if (offset === 0) break;
     end = offset;
     offset = above;
-    tokens += encode(text.slice(offset, end), tokenizer).length;
+    tokens += encode(text.slice(offset, end)).length;
   }
   return starts;
 }
@@ -114,8 +122,11 @@ function highestPower(low: number, high: number): number {
   return 31 - Math.clz32(low ^ high);
 }
 
-function encode(text: string, tokenizer: Tokenizer): number[] {
-  return tokenizer.encode(normalizeLineEnds(text));
+function encoder(tokenizer: Tokenizer, continued: boolean): Encode {
+  return (text) => {
+    const normalized = normalizeLineEnds(text);
+    return continued ? tokenizer.encodeContinued(normalized) : tokenizer.encode(normalized);
+  };
 }
 
 function isLowSurrogate(text: string, offset: number): boolean {

@@ -13,7 +13,7 @@ import type { GraphBuilder, Value } from "./onnxWriter.ts";
  */
 export const exactSteps: AttentionSteps = { projection: -15, weight: -20 };
 
-/** Steps below float32's own rounding, for float32 weights: their products depend on the number of rows anyway. */
+/** Steps below float32's own rounding, for float32 and float16 weights: their products promise no exactness anyway. */
 export const fineSteps: AttentionSteps = { projection: -23, weight: -22 };
 
 /** Binary exponents of the steps that q, k, v and the weights are rounded to. */

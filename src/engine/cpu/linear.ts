@@ -22,14 +22,15 @@ export type PackedMatrix = { readonly name: string; readonly inputs: number; rea
 /**
  * x @ W for x [rows, inputs]. A row's result depends on that row alone, whatever the number of rows: int8 activations are
  * scaled by their own row's maximum and summed exactly in int32, int4 always runs an even number of rows. float32 and float16
- * weights are multiplied in float32, whose sums have an order that the number of rows decides, and keep no such promise.
+ * weights are multiplied in float32, whose sums have an order that the runtime is free to choose by the number of rows, and keep no
+ * such promise: with AVX-512 no bit was seen to differ, which says nothing of other processors.
  */
 export function linear(g: GraphBuilder, x: Value, matrix: PackedMatrix): Value {
   const { product, rowScale } = unscaledLinear(g, x, matrix);
   return rowScale === undefined ? product : g.node("Mul", [product, rowScale]);
 }
 
-/** What `linear` multiplies: for whoever needs only the order within a row, whose elements share one factor >= 0. */
+/** What `linear` multiplies: for whoever needs few of a row's elements, which share one factor >= 0 and keep their order without it. */
 export interface UnscaledProduct {
   /** [rows, outputs]. */
   readonly product: Value;

@@ -109,7 +109,7 @@ export function buildLmHead(config: ModelConfig, matrix: PackedMatrix, unsmooth:
   const logits = rowScale === undefined ? rowsOf(product) : g.node("Mul", [rowsOf(product), rowsOf(rowScale)]);
   g.rename(logits, lmHeadNames.logits);
   g.output(lmHeadNames.logits, "float32", ["wanted", config.vocabulary]);
-  g.rename(rowArgMax(g, product, config.vocabulary), lmHeadNames.argmax);
+  g.rename(rowArgMax(g, product, config.vocabulary, rowScale), lmHeadNames.argmax);
   g.output(lmHeadNames.argmax, "int64", ["rows"]);
   return g.finish();
 }

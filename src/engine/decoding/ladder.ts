@@ -65,7 +65,9 @@ export function ladderOf(method: Method, head: HeadKind | undefined, sizes: Tree
       (depth === undefined ? levels : [depth]).map((each) => tree(kind, rows, each)),
     );
   };
-  const chains = !usesLookup ? [] : nodes === undefined ? chainRows : [Math.min(nodes, longestChainRows)];
+  const mostChainRows = Math.min(longestChainRows, (depth ?? longestChainRows) + 1);
+  const fittingRows = (nodes === undefined ? chainRows : [nodes]).map((rows) => Math.min(rows, mostChainRows));
+  const chains = usesLookup ? [...new Set(fittingRows)] : [];
   return {
     rungs: [
       // Only `auto` may leave the head out.

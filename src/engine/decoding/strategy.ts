@@ -13,7 +13,9 @@ import { DraftTree, type VerificationRows } from "./tree.ts";
 export interface TreeSizes {
   /** Rows of a verification, root included. */
   readonly nodes?: number;
+  /** Of trees and of chains of known text. */
   readonly depth?: number;
+  /** Of a head's trees: a chain has none. */
   readonly branching?: number;
 }
 
@@ -97,12 +99,12 @@ export class Strategy {
     root: number,
   ): Promise<VerificationRows & { readonly draftForwards: number; readonly draftMs: number }> {
     const { tree } = this;
-    const { nodes } = this.parts.sizes;
+    const { nodes, depth = longestChain } = this.parts.sizes;
     const asked = this.clock();
     this.round = { start: asked, draftForwards: 0, draftMs: 0, usedHead: false };
     let readMs = 0;
     tree.reset(root);
-    this.lookup?.draft(tree, Math.min(longestChain, (nodes ?? longestChain + 1) - 1));
+    this.lookup?.draft(tree, Math.min(longestChain, depth, (nodes ?? longestChain + 1) - 1));
     if (this.drafter !== undefined && this.headPays()) {
       // A prompt is read once: what a draft costs, and what rounds with the head yield, must not be judged by it.
       await this.drafter.read();

@@ -1,6 +1,7 @@
 import type { Alphabet } from "./alphabet.ts";
 import { BytePairMerger, type Merge } from "./bytePairMerger.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+import type { WordSplitter } from "./words.ts";
 
 /**
  * What a vocabulary entry is for: `text` is merged from characters; `verbatim` is found in text as it stands, before
@@ -15,7 +16,9 @@ export interface BpeDefinition {
   readonly merges: (id: (entry: string) => number | undefined) => readonly Merge[];
   readonly alphabet: Alphabet;
   /** Normalizes text and cuts it into the words that are merged separately. */
-  readonly words: (text: string) => readonly string[];
+  readonly words: WordSplitter;
+  /** The same for text that stands behind other text, where that makes a difference. */
+  readonly continuedWords?: WordSplitter;
   /** A word that is in the vocabulary is one token, whatever the merges say. */
   readonly ignoreMerges: boolean;
   readonly beginToken: number | undefined;
@@ -63,17 +66,12 @@ export class BpeTokenizer implements Tokenizer {
   }
 
   encode(text: string): number[] {
-    const ids: number[] = [];
-    let start = 0;
-    if (this.verbatim !== undefined) {
-      for (const match of text.matchAll(this.verbatim)) {
-        this.encodeWords(text.slice(start, match.index), ids);
-        ids.push(this.ids.get(match[0])!);
-        start = match.index + match[0].length;
-      }
-    }
-    this.encodeWords(start === 0 ? text : text.slice(start), ids);
-    return ids;
+    return this.encodeAs(this.definition.words, text);
+  }
+
+  encodeContinued(text: string): number[] {
+    const { words, continuedWords = words } = this.definition;
+    return this.encodeAs(continuedWords, text);
   }
 
   bytes(id: number): Uint8Array {
@@ -102,8 +100,22 @@ export class BpeTokenizer implements Tokenizer {
     return this.definition.kinds[id] === "special";
   }
 
-  private encodeWords(text: string, ids: number[]): void {
-    for (const word of text === "" ? [] : this.definition.words(text)) {
+  private encodeAs(words: WordSplitter, text: string): number[] {
+    const ids: number[] = [];
+    let start = 0;
+    if (this.verbatim !== undefined) {
+      for (const match of text.matchAll(this.verbatim)) {
+        this.encodeWords(words, text.slice(start, match.index), ids);
+        ids.push(this.ids.get(match[0])!);
+        start = match.index + match[0].length;
+      }
+    }
+    this.encodeWords(words, start === 0 ? text : text.slice(start), ids);
+    return ids;
+  }
+
+  private encodeWords(words: WordSplitter, text: string, ids: number[]): void {
+    for (const word of text === "" ? [] : words(text)) {
       for (const id of this.encodeWord(word)) ids.push(id);
     }
   }

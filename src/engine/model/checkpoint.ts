@@ -1,3 +1,5 @@
+import type { HashOptions } from "./verify.ts";
+
 /** Shapes and constants of a Llama or Qwen2 decoder, whatever file it came from. */
 export interface ModelConfig {
   readonly architecture: "llama" | "qwen2";
@@ -42,7 +44,7 @@ export interface Checkpoint {
   /** Path as the user named it, for messages. */
   readonly path: string;
   /** SHA-256 (hex) that identifies these weights; for a directory, of the weight files' hashes in name order. */
-  contentHash(): Promise<string>;
+  contentHash(options?: HashOptions): Promise<string>;
   has(name: TensorName): boolean;
   /** [rows, columns]; a vector is [length, 1]. Throws JakiroError("model") that names a missing tensor. */
   shape(name: TensorName): readonly [number, number];

@@ -2,26 +2,27 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cacheDirectory } from "./paths.ts";
-import { hashFile } from "./verify.ts";
+import { type HashOptions, hashFile } from "./verify.ts";
 
 /**
  * SHA-256 (hex) of one file's bytes; of several files, of their hashes in the given order, one per line.
- * Remembered under the cache directory for as long as device, inode, size and modification time stay the same.
+ * Remembered under the cache directory for as long as device, inode, size and modification time stay the same; only what is not
+ * remembered is read, file by file with progress of its own.
  */
-export async function contentHashOfFiles(paths: readonly string[]): Promise<string> {
+export async function contentHashOfFiles(paths: readonly string[], options: HashOptions = {}): Promise<string> {
   const hashes: string[] = [];
-  for (const path of paths) hashes.push(await rememberedHash(path));
+  for (const path of paths) hashes.push(await rememberedHash(path, options));
   const [only] = hashes;
   if (only !== undefined && hashes.length === 1) return only;
   return createHash("sha256").update(hashes.join("\n")).digest("hex");
 }
 
-async function rememberedHash(path: string): Promise<string> {
+async function rememberedHash(path: string, options: HashOptions): Promise<string> {
   const identity = await fileIdentity(path);
   const memory = join(cacheDirectory(), "hashes.json");
   const known = (await readMemory(memory))[identity];
   if (known !== undefined) return known;
-  const hash = await hashFile(path);
+  const hash = await hashFile(path, options);
   await remember(memory, identity, hash);
   return hash;
 }

@@ -2,6 +2,7 @@ import { JakiroError } from "../errors.ts";
 import type { Checkpoint, ModelConfig, TensorName } from "./checkpoint.ts";
 import { contentHashOfFiles } from "./contentHash.ts";
 import { readStoredRows, type StoredTensor } from "./storedTensor.ts";
+import type { HashOptions } from "./verify.ts";
 import type { WeightFile } from "./weightFile.ts";
 
 /** A checkpoint whose tensors lie in one or more open files; rows are read and dequantized on demand. */
@@ -14,8 +15,11 @@ export class FileCheckpoint implements Checkpoint {
     private readonly files: readonly WeightFile[],
   ) {}
 
-  contentHash(): Promise<string> {
-    return contentHashOfFiles(this.files.map((file) => file.path));
+  contentHash(options?: HashOptions): Promise<string> {
+    return contentHashOfFiles(
+      this.files.map((file) => file.path),
+      options,
+    );
   }
 
   has(name: TensorName): boolean {

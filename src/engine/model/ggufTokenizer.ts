@@ -28,7 +28,7 @@ export function loadGgufTokenizer(path: string): Tokenizer {
   }
 }
 
-type Scheme = Pick<BpeDefinition, "merges" | "alphabet" | "words" | "ignoreMerges" | "beginToken">;
+type Scheme = Pick<BpeDefinition, "merges" | "alphabet" | "words" | "continuedWords" | "ignoreMerges" | "beginToken">;
 
 function scheme(vocabulary: GgufVocabulary, path: string): Scheme {
   switch (vocabulary.text("tokenizer.ggml.model")) {
@@ -65,16 +65,14 @@ function sentencePieceScheme(vocabulary: GgufVocabulary): Scheme {
     .map((entry, id) => ({ entry, score: scores[id] ?? 0, kind: vocabulary.kinds[id] }))
     .filter(({ kind }) => kind === "text");
   const prefixesSpace = vocabulary.flag("tokenizer.ggml.add_space_prefix") ?? true;
+  const markSpaces = { type: "Replace", pattern: { String: " " }, content: "▁" } as const;
+  const runs = spaceRuns(pieces.map(({ entry }) => entry));
+  const continuedWords = wordSplitter([markSpaces], runs);
   return {
     merges: (id) => scoredMerges(pieces, id),
     alphabet: sentencePieceAlphabet,
-    words: wordSplitter(
-      [
-        ...(prefixesSpace ? [{ type: "Prepend" as const, prepend: "▁" }] : []),
-        { type: "Replace", pattern: { String: " " }, content: "▁" },
-      ],
-      spaceRuns(pieces.map(({ entry }) => entry)),
-    ),
+    words: prefixesSpace ? wordSplitter([{ type: "Prepend", prepend: "▁" }, markSpaces], runs) : continuedWords,
+    continuedWords,
     ignoreMerges: false,
     beginToken: vocabulary.beginToken(true),
   };

@@ -3,6 +3,11 @@ export interface Tokenizer {
   readonly vocabulary: number;
   /** Encodes user text; text that looks like a special token is encoded as ordinary characters. */
   encode(text: string): number[];
+  /**
+   * The same for text that stands behind other text or a mark: without the space that SentencePiece puts before the first word of a
+   * text, as Code Llama's `encode_infilling`.
+   */
+  encodeContinued(text: string): number[];
   /** The bytes a token stands for; empty for special tokens. */
   bytes(id: number): Uint8Array;
   /** The id of exactly this vocabulary entry (special tokens such as "<|fim_prefix|>" included). */

@@ -17,7 +17,7 @@ export function spellingOf(
   json: JsonObject,
   entries: readonly string[],
   path: string,
-): { readonly alphabet: Alphabet; readonly words: WordSplitter } {
+): { readonly alphabet: Alphabet; readonly words: WordSplitter; readonly continuedWords?: WordSplitter } {
   const normalizers = stepsOf(json["normalizer"], "normalizers").map((step) => knownNormalizer(step, path));
   const steps = stepsOf(json["pre_tokenizer"], "pretokenizers");
   if (steps.some(({ type }) => type === "ByteLevel")) {
@@ -33,9 +33,14 @@ export function spellingOf(
   if (!isObject(model) || model["byte_fallback"] !== true)
     throw refused(path, "neither byte-level words nor byte fallback");
   const preTokenizers = steps.map((step) => knownMetaspace(step, path));
+  const runs = spaceRuns(entries);
   return {
     alphabet: sentencePieceAlphabet,
-    words: wordSplitter(normalizers, [...preTokenizers, ...spaceRuns(entries)]),
+    words: wordSplitter(normalizers, [...preTokenizers, ...runs]),
+    continuedWords: wordSplitter(
+      normalizers.filter(({ type }) => type !== "Prepend"),
+      [...preTokenizers.map((step) => ({ ...step, prepend_scheme: "never" }) as PreTokenizerStep), ...runs],
+    ),
   };
 }
 

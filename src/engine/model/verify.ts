@@ -39,15 +39,21 @@ export async function fileSize(path: string): Promise<number | undefined> {
   return found?.isFile() ? found.size : undefined;
 }
 
-/** SHA-256 of a file, lower-case hexadecimal. */
+/** SHA-256 of a file, lower-case hexadecimal. Ended by the signal, it throws the signal's reason. */
 export async function hashFile(path: string, { signal, onProgress }: HashOptions = {}): Promise<string> {
   const total = (await stat(path)).size;
   const hash = createHash("sha256");
   let done = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes, signal })) {
-    hash.update(chunk as Buffer);
-    done += (chunk as Buffer).length;
-    onProgress?.({ stage: "Checking", done: Math.min(done, total), total, unit: "bytes" });
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes, signal })) {
+      hash.update(chunk as Buffer);
+      done += (chunk as Buffer).length;
+      onProgress?.({ stage: "Checking", done: Math.min(done, total), total, unit: "bytes" });
+      signal?.throwIfAborted();
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   }
   return hash.digest("hex");
 }

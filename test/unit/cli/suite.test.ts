@@ -33,12 +33,18 @@ describe("readSuite", () => {
   it("reads JSON lines in gzip, whatever the name", async () =>
     assert.deepEqual(await read(gzipSync(lines)), expected));
 
+  it("reads the language of a record that names it", async () =>
+    assert.deepEqual(await read('{"prompt": "f(", "language": "typescript"}'), [
+      { lineNumber: 1, prompt: "f(", suffix: undefined, canonicalSolution: undefined, languageId: "typescript" },
+    ]));
+
   const first = JSON.stringify(good[0]);
   const bad: readonly (readonly [string, string | Uint8Array, RegExp])[] = [
     ["a line that is no JSON", `${first}\n{"prompt": \n`, /^Line 2 of .*suite\.jsonl is not valid JSON\.$/],
     ["a record that is no object", `\n${first}\n["x"]\n`, /^Line 3 of .* is not a JSON object\.$/],
     ["a record without a prompt", `${first}\n{"suffix": "x"}`, /^Line 2 of .* has no "prompt"\.$/],
     ["a prompt that is no text", '{"prompt": 7}', /^Line 1 of .* has a "prompt" that is not a string\.$/],
+    ["a language that is no text", '{"prompt": "", "language": 1}', /^Line 1 of .* has a "language"/],
     ["a suffix that is no text", '{"prompt": "", "suffix": []}', /^Line 1 of .* has a "suffix"/],
     ["no records", "\n \n", /is empty/],
     ["damaged gzip", gzipSync(lines).subarray(0, 40), /is damaged/],

@@ -24,6 +24,17 @@ function shown(model: keyof typeof vocabularies, change: Partial<PromptRequest>)
   return tokenizer.show(packPrompt(request(tokenizer, change)).tokens);
 }
 
+/** Puts a mark before the first word of a text, as SentencePiece does. */
+class SpacingTokenizer extends ToyTokenizer {
+  override encode(text: string): number[] {
+    return text === "" ? [] : super.encode(`▁${text}`);
+  }
+
+  override encodeContinued(text: string): number[] {
+    return super.encode(text);
+  }
+}
+
 const other = { path: "lib.py", text: "x = 1\n" };
 
 describe("packPrompt", () => {
@@ -66,6 +77,15 @@ describe("packPrompt", () => {
   for (const [model, order, withSnippet, prompt] of layouts)
     it(`${model} in ${order} order${withSnippet ? " with another file" : ""}`, () =>
       assert.equal(shown(model, { order, snippets: withSnippet ? [other] : [] }), prompt));
+
+  it("gives text the space that SentencePiece puts before it only where a text begins", () => {
+    const tokenizer = new SpacingTokenizer(vocabularies.codellama);
+    const show = (change: Partial<PromptRequest>) =>
+      tokenizer.show(packPrompt(request(tokenizer, { suffix: "\nb\nc", ...change })).tokens);
+    assert.equal(show({}), "▁<PRE>▁a = ▁<SUF>\nb\nc▁<MID>");
+    assert.equal(show({ order: "spm" }), "▁<PRE>▁<SUF>\nb\nc▁<MID>▁a = ");
+    assert.equal(show({ snippets: [other] }), "▁<PRE>▁# Path: lib.py\n# x = 1\na = ▁<SUF>\nb\nc▁<MID>");
+  });
 
   it("counts its parts", () => {
     const tokenizer = new ToyTokenizer(vocabularies.qwen);

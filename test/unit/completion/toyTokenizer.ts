@@ -36,6 +36,10 @@ export class ToyTokenizer implements Tokenizer {
     });
   }
 
+  encodeContinued(text: string): number[] {
+    return this.encode(text);
+  }
+
   bytes(id: number): Uint8Array {
     return new TextEncoder().encode(this.isSpecial(id) ? "" : this.token(id));
   }

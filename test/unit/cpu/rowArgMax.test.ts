@@ -5,12 +5,17 @@ import { floatTensor } from "../../../src/engine/cpu/session.ts";
 import { runGraph } from "./graphs.ts";
 import { normal } from "./numbers.ts";
 
-async function argMaxOf(x: Float32Array, width: number): Promise<number[]> {
+async function argMaxOf(x: Float32Array, width: number, scales?: Float32Array): Promise<number[]> {
   const g = new GraphBuilder("argmax");
+  const rows = x.length / width;
   const values = g.input("x", "float32", ["rows", width]);
-  g.output(g.rename(rowArgMax(g, values, width), "y"), "int64", ["rows"]);
-  const results = await runGraph(g, { x: floatTensor(x, [x.length / width, width]) });
-  assert.deepEqual(results["y"]!.dims, [x.length / width]);
+  const scale = scales === undefined ? undefined : g.input("scale", "float32", ["rows", 1]);
+  g.output(g.rename(rowArgMax(g, values, width, scale), "y"), "int64", ["rows"]);
+  const results = await runGraph(g, {
+    x: floatTensor(x, [rows, width]),
+    ...(scales === undefined ? {} : { scale: floatTensor(scales, [rows, 1]) }),
+  });
+  assert.deepEqual(results["y"]!.dims, [rows]);
   return Array.from(results["y"]!.data as BigInt64Array, Number);
 }
 
@@ -36,6 +41,25 @@ describe("rowArgMax", () => {
     x[2 * width + width - 1] = 0;
     assert.deepEqual(await argMaxOf(x, width), [130, 255, width - 1, 0]);
   });
+
+  // With blocks, and without.
+  for (const width of [2048, 2049]) {
+    it(`takes the first of values that are equal only once they are scaled (rows of ${width})`, async () => {
+      const [low, high] = [Math.fround(1.9), Math.fround(1.9 + 2 ** -23)];
+      const scales = Float32Array.from({ length: 200 }, (_, row) => 1.053 + row / 1000);
+      const x = new Float32Array(scales.length * width).fill(-1);
+      for (let row = 0; row < scales.length; row++) {
+        x[row * width + 100] = low;
+        x[row * width + 101 + 7 * row] = high;
+      }
+      const expected = Array.from(scales, (scale, row) =>
+        Math.fround(low * scale) === Math.fround(high * scale) ? 100 : 101 + 7 * row,
+      );
+      const ties = expected.filter((index) => index === 100).length;
+      assert.ok(ties > 10 && ties < scales.length - 10, `${ties} ties`);
+      assert.deepEqual(await argMaxOf(x, width, scales), expected);
+    });
+  }
 });
 
 /** Maxima of pieces that fit into a call's arguments. */

@@ -181,7 +181,9 @@ describe("ladder", () => {
     assert.deepEqual(shapes(ladderOf("plain", undefined, {}).rungs), ["1/0"]);
     assert.deepEqual(shapes(ladderOf("lookup", undefined, {}).rungs), ["1/0", "4/0", "8/0", "16/0", "32/0"]);
     assert.deepEqual(shapes(ladderOf("lookup", undefined, { nodes: 5 }).rungs), ["1/0", "5/0"]);
-    assert.deepEqual(shapes(ladderOf("auto", "eagle", { nodes: 12, depth: 2 }).rungs), ["1/0", "12/0", "12/2"]);
+    assert.deepEqual(shapes(ladderOf("lookup", undefined, { depth: 5 }).rungs), ["1/0", "4/0", "6/0"]);
+    assert.equal(ladderOf("lookup", undefined, { depth: 5 }).chain, 5);
+    assert.deepEqual(shapes(ladderOf("auto", "eagle", { nodes: 12, depth: 2 }).rungs), ["1/0", "3/0", "12/2"]);
     const own = shapes(ladderOf("jakiro", "jakiro", { depth: 3 }).rungs);
     assert.deepEqual(own, ["4/3", "8/3", "16/3", "32/3", "60/3"]);
     assert.equal(ladderOf("auto", "jakiro", { branching: 5 }).branching, 5);

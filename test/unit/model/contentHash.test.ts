@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { contentHashOfFiles } from "../../../src/engine/model/contentHash.ts";
 import { openCheckpoint } from "../../../src/engine/model/open.ts";
+import type { Progress } from "../../../src/engine/progress.ts";
 import { fixtures } from "./fixtures.ts";
 
 const sha256 = (content: string | Buffer): string => createHash("sha256").update(content).digest("hex");
@@ -58,6 +59,22 @@ describe("content hash", () => {
     }
     process.env["JAKIRO_CACHE_DIR"] = join(file, "below-a-file");
     assert.equal(await contentHashOfFiles([file]), sha256("content"));
+  });
+
+  it("tells how far it is, and ends with the signal's reason before the file does", async () => {
+    writeFileSync(file, Buffer.alloc(5 << 20));
+    const abort = new AbortController();
+    const read: number[] = [];
+    const onProgress = ({ done, total, unit }: Progress) => {
+      assert.deepEqual([total, unit], [5 << 20, "bytes"]);
+      if (read.push(done) === 2) abort.abort(new Error("enough"));
+    };
+    await assert.rejects(contentHashOfFiles([file], { signal: abort.signal, onProgress }), /^Error: enough$/);
+    assert.ok(read.length < 5 && read[0]! < read[1]!, String(read));
+    assert.ok(!existsSync(memory), "half a hash is not remembered");
+
+    await contentHashOfFiles([file]);
+    await contentHashOfFiles([file], { onProgress: () => assert.fail("it was remembered") });
   });
 
   it("identifies a model by its weights", async () => {

@@ -64,6 +64,10 @@ for (const model of realModels) {
       );
     });
 
+    it("encodes text that stands behind other text like any other", () => {
+      for (const text of corpus) assert.deepEqual(tokenizer.encodeContinued(text), tokenizer.encode(text));
+    });
+
     it("gives the bytes of the text back", () => {
       for (const text of corpus) assert.equal(decode(tokenizer, tokenizer.encode(text)), model.normalized(text));
     });
@@ -134,6 +138,19 @@ describe("SentencePiece tokenizers", () => {
   for (const [source, ids] of sources) {
     it(`gives the reference's ids from ${source}`, () => {
       assertSame(loadTokenizer(join(fixtures, "tokenizer", source)), readJson<Sample[]>("tokenizer", ids));
+    });
+  }
+
+  for (const [source] of sources) {
+    it(`encodes text that stands behind other text without that space (${source})`, () => {
+      const tokenizer = loadTokenizer(join(fixtures, "tokenizer", source));
+      const samples = readJson<Sample[]>("tokenizer", "sentencepiece.continued.json");
+      assert.ok(samples.length > 20);
+      for (const { text, ids } of samples) {
+        assert.deepEqual(tokenizer.encodeContinued(text), ids, JSON.stringify(text));
+        assert.equal(decode(tokenizer, tokenizer.encodeContinued(text)), text);
+      }
+      assert.deepEqual(tokenizer.encodeContinued(""), []);
     });
   }
 
