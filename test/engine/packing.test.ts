@@ -114,6 +114,24 @@ describe("packTarget", () => {
     }
   });
 
+  /** Root of the summed squares by which logits of packs leave those of float32. */
+  async function errorsOf(checkpoint: Checkpoint, requests: readonly Partial<PackRequest>[]): Promise<number[]> {
+    const tokens = randomTokens(100, checkpoint.config.vocabulary, 3);
+    const logitsOf = async (changes: Partial<PackRequest>) => {
+      const target = await CpuTarget.load(checkpoint, await pack(checkpoint, changes), 2);
+      const { logits } = await target.sequence(200).forward(chain(tokens), "logits");
+      await target.release();
+      return logits!;
+    };
+    const exact = await logitsOf({ format: "float32" });
+    const errors: number[] = [];
+    for (const changes of requests) {
+      const logits = await logitsOf(changes);
+      errors.push(Math.sqrt(exact.reduce((sum, x, i) => sum + (x - logits[i]!) ** 2, 0)));
+    }
+    return errors;
+  }
+
   it("evens activations out: smoothed weights lose less in int8 than plain ones", async () => {
     const checkpoint = randomCheckpoint();
     const { layers, hidden, kvHeads, headDim, intermediate } = checkpoint.config;
@@ -127,17 +145,14 @@ describe("packTarget", () => {
       })),
       lmHead: ones(hidden),
     };
-    const tokens = randomTokens(100, checkpoint.config.vocabulary, 3);
-    const logitsOf = async (packed: PackedTarget) => {
-      const target = await CpuTarget.load(checkpoint, packed, 2);
-      const { logits } = await target.sequence(200).forward(chain(tokens), "logits");
-      await target.release();
-      return logits!;
-    };
-    const exact = await logitsOf(await pack(checkpoint, { format: "float32" }));
-    const errorOf = (logits: Float32Array) => Math.sqrt(exact.reduce((sum, x, i) => sum + (x - logits[i]!) ** 2, 0));
-    const smoothed = errorOf(await logitsOf(await pack(checkpoint)));
-    const plain = errorOf(await logitsOf(await pack(checkpoint, { smoothing: none })));
+    const [smoothed, plain] = (await errorsOf(checkpoint, [{}, { smoothing: none }])) as [number, number];
     assert.ok(smoothed < 0.9 * plain, `${smoothed} against ${plain}`);
+  });
+
+  it("steps for processors that sum pairs in 16 bits lose little more, and lie apart", async () => {
+    const errors = await errorsOf(randomCheckpoint(), [{ packing: "int8" }, { packing: "int8-paired" }]);
+    const [full, paired] = errors as [number, number];
+    assert.ok(paired !== full && paired < 1.5 * full, `${paired} against ${full}`);
+    assert.equal(readdirSync(root).length, 3);
   });
 });

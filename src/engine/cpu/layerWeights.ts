@@ -1,5 +1,5 @@
 import type { Checkpoint, LinearName, TensorName } from "../model/checkpoint.ts";
-import { type DenseMatrix, packMatrix, type WeightFormat } from "./packMatrix.ts";
+import { type DenseMatrix, type Packing, packMatrix } from "./packMatrix.ts";
 import type { LayerSmoothing } from "./smoothing.ts";
 import type { PackedLayer } from "./targetGraph.ts";
 import { packVector, type WeightSink } from "./weightSink.ts";
@@ -56,7 +56,7 @@ export function readLayer(checkpoint: Checkpoint, layer: number): LayerWeights {
 export function packLayer(
   sink: WeightSink,
   name: string,
-  format: WeightFormat,
+  packing: Packing,
   headDim: number,
   weights: LayerWeights,
   smoothing?: LayerSmoothing,
@@ -74,7 +74,7 @@ export function packLayer(
     perQuery = shareOverGroup(smoothing.o, q.outputs / v.outputs, headDim);
   }
   const pack = (part: string, matrices: readonly DenseMatrix[], scale?: Float32Array) =>
-    packMatrix(sink, `${name}.${part}`, format, matrices, scale);
+    packMatrix(sink, `${name}.${part}`, packing, matrices, scale);
   return {
     qkv: pack("qkv", [q, k, v], smoothing?.qkv),
     ...(qkvBias === undefined ? {} : { qkvBias: packVector(sink, `${name}.qkv.bias`, qkvBias) }),

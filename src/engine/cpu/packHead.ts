@@ -5,7 +5,8 @@ import type { HeadConfig, HeadFile } from "../model/headFile.ts";
 import { buildDraftLmHead, buildHead, type PackedDense, type PackedExperts, type PackedHead } from "./headGraph.ts";
 import { scaleInPlace } from "./layerWeights.ts";
 import { writeOnce } from "./packDirectory.ts";
-import { type DenseMatrix, MatrixPacker, packMatrix, type WeightFormat } from "./packMatrix.ts";
+import { packingFor } from "./packingFor.ts";
+import { type DenseMatrix, MatrixPacker, type Packing, packMatrix, type WeightFormat } from "./packMatrix.ts";
 import type { PackedTarget } from "./packTarget.ts";
 import { FileSink, packVector, type WeightSink } from "./weightSink.ts";
 
@@ -30,16 +31,17 @@ export interface HeadPackRequest {
 
 /** Finds the packed form of a head for a target, or makes it. */
 export async function packHead(request: HeadPackRequest): Promise<PackedHeadFiles> {
-  const { file, root, format, target } = request;
+  const { file, root, target } = request;
+  const packing = await packingFor(request.format);
   // The draft LM head comes from the target, smoothed as its features are.
   const of = `${target.source.slice(0, 16)}-${target.smoothingHash.slice(0, 8)}`;
-  const directory = join(root, `${of}-head-${file.contentHash.slice(0, 16)}-${format}-v2`);
+  const directory = join(root, `${of}-head-${file.contentHash.slice(0, 16)}-${packing}-v2`);
   await writeOnce(directory, async (draft) => {
     await FileSink.into(join(draft, "head.bin"), (sink) =>
-      writeFileSync(join(draft, "head.onnx"), buildHead(packWeights(request, sink))),
+      writeFileSync(join(draft, "head.onnx"), buildHead(packWeights(request, packing, sink))),
     );
     await FileSink.into(join(draft, "draft_lm_head.bin"), (sink) =>
-      writeFileSync(join(draft, "draft_lm_head.onnx"), draftLmHead(request, sink)),
+      writeFileSync(join(draft, "draft_lm_head.onnx"), draftLmHead(request, packing, sink)),
     );
   });
   return {
@@ -50,14 +52,14 @@ export async function packHead(request: HeadPackRequest): Promise<PackedHeadFile
   };
 }
 
-function packWeights({ file, featureSmoothing, format }: HeadPackRequest, sink: WeightSink): PackedHead {
+function packWeights({ file, featureSmoothing }: HeadPackRequest, packing: Packing, sink: WeightSink): PackedHead {
   const { config } = file;
   const { hidden } = config;
-  const pack = (name: string, tensors: readonly string[], weightFormat = format) =>
+  const pack = (name: string, tensors: readonly string[], own = packing) =>
     packMatrix(
       sink,
       name,
-      weightFormat,
+      own,
       tensors.map((tensor) => file.matrix(tensor)),
     );
   const layer = "layers.0";
@@ -81,12 +83,12 @@ function packWeights({ file, featureSmoothing, format }: HeadPackRequest, sink: 
     hidden,
     shape: config.shape,
     rmsEpsilon: config.rmsEpsilon,
-    fcEmbedding: packMatrix(sink, "fc.embedding", format, [columns(fc, 0, hidden)]),
-    fcFeature: packMatrix(sink, "fc.feature", format, [columns(fc, hidden, 2 * hidden)], featureSmoothing),
+    fcEmbedding: packMatrix(sink, "fc.embedding", packing, [columns(fc, 0, hidden)]),
+    fcFeature: packMatrix(sink, "fc.feature", packing, [columns(fc, hidden, 2 * hidden)], featureSmoothing),
     unsmooth: packVector(sink, "fc.unsmooth", inverse(featureSmoothing, hidden)),
     fcBias: packVector(sink, "fc.bias", file.vector("fc.bias")),
     attention: {
-      qkv: packMatrix(sink, "qkv", format, [q!, k!, v!]),
+      qkv: packMatrix(sink, "qkv", packing, [q!, k!, v!]),
       ...(qkvBias === undefined ? {} : { qkvBias: packVector(sink, "qkv.bias", qkvBias) }),
       o: pack("o", [`${layer}.self_attn.o_proj.weight`]),
     },
@@ -96,11 +98,15 @@ function packWeights({ file, featureSmoothing, format }: HeadPackRequest, sink: 
 }
 
 /** The target's LM head, cut down to the rows of the draft vocabulary. */
-function draftLmHead({ file, checkpoint, featureSmoothing, format }: HeadPackRequest, sink: WeightSink): Uint8Array {
+function draftLmHead(
+  { file, checkpoint, featureSmoothing }: HeadPackRequest,
+  packing: Packing,
+  sink: WeightSink,
+): Uint8Array {
   const { hidden, tiedEmbeddings } = checkpoint.config;
   const { draftToTarget } = file;
   const name = tiedEmbeddings ? "embedding" : "output";
-  const packer = new MatrixPacker(format, hidden, draftToTarget.length, featureSmoothing);
+  const packer = new MatrixPacker(packing, hidden, draftToTarget.length, featureSmoothing);
   const rows = new Float32Array(draftToTarget.length * hidden);
   for (const [i, token] of draftToTarget.entries()) {
     checkpoint.readRows(name, token, 1, rows.subarray(i * hidden, (i + 1) * hidden));

@@ -9,14 +9,15 @@ import { packLayer, readLayer, readVector } from "./layerWeights.ts";
 import type { PackedMatrix } from "./linear.ts";
 import type { ExternalData } from "./onnxWriter.ts";
 import { discard, writeOnce } from "./packDirectory.ts";
-import { isQuantized, MatrixPacker, type WeightFormat } from "./packMatrix.ts";
+import { packingFor } from "./packingFor.ts";
+import { isQuantized, MatrixPacker, type Packing, type WeightFormat } from "./packMatrix.ts";
 import { columnMaxima, divisors, type LayerSmoothing, layerSmoothing, type Smoothing } from "./smoothing.ts";
 import { decodeSmoothing, encodeSmoothing } from "./smoothingFile.ts";
 import { buildBody, buildLmHead, type PackedLayer } from "./targetGraph.ts";
 import { FileSink, packVector } from "./weightSink.ts";
 
 /** Raised whenever the packed files' meaning changes: older packs are then made anew. */
-const packVersion = 5;
+const packVersion = 6;
 
 /** Rows of the LM head that are dequantized at a time. */
 const rowsAtATime = 4096;
@@ -31,7 +32,15 @@ export interface PackRequest {
   /** Token ids of the calibration text. */
   readonly calibrationTokens: readonly number[];
   readonly threads: number;
+  /** What this processor needs, where absent. */
+  readonly packing?: Packing;
   readonly progress?: (done: number, total: number) => void;
+}
+
+/** Where a pack goes, and how it is packed. */
+interface Destination {
+  readonly directory: string;
+  readonly packing: Packing;
 }
 
 /** A model packed for this engine: graphs with their weights beside them, ready to be mapped. */
@@ -68,12 +77,17 @@ export async function packTarget(request: PackRequest): Promise<PackedTarget> {
   const { checkpoint, format } = request;
   const source = await checkpoint.contentHash();
   const given = request.smoothing === undefined ? "own" : hashOf(encodeSmoothing(request.smoothing)).slice(0, 8);
-  const directory = join(request.root, `${source.slice(0, 16)}-${format}-${given}-v${packVersion}`);
+  const packing = request.packing ?? (await packingFor(format));
+  const directory = join(request.root, `${source.slice(0, 16)}-${packing}-${given}-v${packVersion}`);
   let packed = readPack(directory);
   if (packed === undefined) {
     discard(directory);
     await writeOnce(directory, async (draft) => {
-      const description: PackDescription = { format, source, ...(await writePack(request, draft)) };
+      const description: PackDescription = {
+        format,
+        source,
+        ...(await writePack(request, { directory: draft, packing })),
+      };
       writeFileSync(join(draft, "pack.json"), JSON.stringify(description));
     });
     packed = readPack(directory);
@@ -118,20 +132,21 @@ export function featureSmoothing({ directory }: PackedTarget): Float32Array | un
 
 async function writePack(
   request: PackRequest,
-  directory: string,
+  destination: Destination,
 ): Promise<Pick<PackDescription, "smoothingHash" | "weights">> {
   const { checkpoint, format, smoothing, progress } = request;
+  const { directory } = destination;
   const { layers } = checkpoint.config;
   const calibration =
     isQuantized(format) && smoothing === undefined
       ? new Calibration(checkpoint, request.calibrationTokens, request.threads)
       : undefined;
   const body = await FileSink.into(join(directory, "body.bin"), (sink) =>
-    packBody(request, calibration, directory, sink),
+    packBody(request, calibration, destination, sink),
   );
   progress?.(layers, layers + 1);
   const lmHead = await FileSink.into(join(directory, "lm_head.bin"), (sink) =>
-    packLmHead(request, calibration, directory, sink),
+    packLmHead(request, calibration, destination, sink),
   );
   progress?.(layers + 1, layers + 1);
   const weights = {
@@ -150,7 +165,7 @@ async function writePack(
 async function packBody(
   { checkpoint, format, smoothing: given, progress }: PackRequest,
   calibration: Calibration | undefined,
-  directory: string,
+  { directory, packing }: Destination,
   sink: FileSink,
 ): Promise<{ layers: PackedLayer[]; outputNorm: PackedVector; smoothings: LayerSmoothing[] }> {
   const { config } = checkpoint;
@@ -162,7 +177,7 @@ async function packBody(
     let smoothing = isQuantized(format) ? given?.layers[index] : undefined;
     if (calibration !== undefined) smoothing = layerSmoothing(config, await calibration.advance(weights), weights);
     if (smoothing !== undefined) smoothings.push(smoothing);
-    layers.push(packLayer(sink, `layers.${index}`, format, config.headDim, weights, smoothing));
+    layers.push(packLayer(sink, `layers.${index}`, packing, config.headDim, weights, smoothing));
     await new Promise(setImmediate);
   }
   const outputNorm = packVector(sink, "output_norm", readVector(checkpoint, "outputNorm"));
@@ -174,7 +189,7 @@ async function packBody(
 function packLmHead(
   { checkpoint, format, smoothing: given }: PackRequest,
   calibration: Calibration | undefined,
-  directory: string,
+  { directory, packing }: Destination,
   sink: FileSink,
 ): { matrix: PackedMatrix; unsmooth: PackedVector; smoothing: Float32Array | undefined } {
   const { config } = checkpoint;
@@ -184,7 +199,7 @@ function packLmHead(
     const ranges = calibration.featureRanges(readVector(checkpoint, "outputNorm"));
     smoothing = divisors(ranges, maximaOf(checkpoint, output));
   }
-  const packer = new MatrixPacker(format, config.hidden, config.vocabulary, smoothing);
+  const packer = new MatrixPacker(packing, config.hidden, config.vocabulary, smoothing);
   for (const { rows, count } of chunks(checkpoint, output)) packer.addRows(rows, count);
   const matrix = packer.finish(sink, "lm_head");
   const inverse = smoothing?.map((divisor) => 1 / divisor) ?? new Float32Array(config.hidden).fill(1);

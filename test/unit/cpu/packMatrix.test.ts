@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import type { PackedMatrix } from "../../../src/engine/cpu/linear.ts";
 import type { ExternalData } from "../../../src/engine/cpu/onnxWriter.ts";
-import { type DenseMatrix, MatrixPacker, packMatrix, type WeightFormat } from "../../../src/engine/cpu/packMatrix.ts";
+import {
+  type DenseMatrix,
+  MatrixPacker,
+  type Packing,
+  packMatrix,
+  type WeightFormat,
+} from "../../../src/engine/cpu/packMatrix.ts";
 import { MemorySink } from "../../../src/engine/cpu/weightSink.ts";
 import { halfToFloat } from "../../../src/engine/model/float16.ts";
 import { assertSameBits, normal, randomMatrix } from "./numbers.ts";
@@ -52,11 +58,11 @@ function unpack(sink: MemorySink, matrix: PackedMatrix): { values: Float32Array;
   }
 }
 
-function packed(format: WeightFormat, matrices: readonly DenseMatrix[], inputScale?: Float32Array) {
+function packed(packing: Packing, matrices: readonly DenseMatrix[], inputScale?: Float32Array) {
   const sink = new MemorySink();
   // The packer may scale values in place.
   const copies = matrices.map((matrix) => ({ ...matrix, values: matrix.values.slice() }));
-  const matrix = packMatrix(sink, "m", format, copies, inputScale);
+  const matrix = packMatrix(sink, "m", packing, copies, inputScale);
   return { matrix, sink, ...unpack(sink, matrix) };
 }
 
@@ -116,6 +122,28 @@ describe("packMatrix", () => {
     for (let output = 0; output < 9; output++) {
       const column = Array.from({ length: 64 }, (_, input) => Math.abs(weights[input * 9 + output]!));
       assert.equal(Math.max(...column), 127);
+    }
+  });
+
+  it("paired int8 fills the range by single weights or by neighbours, whose products fit into 16 bits together", () => {
+    const [outputs, inputs] = [40, 65];
+    const dense = randomMatrix(outputs, inputs, 8);
+    // An output whose largest weights are of both signs where they are neighbours.
+    dense.values.fill(0.01, 0, inputs);
+    dense.values.set([1, -1, 0, 1], 0);
+    const { sink, matrix, values, step } = packed("int8-paired", [dense]);
+    assert.equal(matrix.format, "int8");
+    const weights = new Int8Array(bytesAt(sink, matrix.weights).buffer);
+    const column = (output: number) => Array.from({ length: inputs }, (_, input) => weights[input * outputs + output]!);
+    for (let output = 0; output < outputs; output++) {
+      const own = column(output);
+      const pairs = own.map((first, input) => (input % 2 === 0 ? first + (own[input + 1] ?? 0) : 0));
+      for (const pair of pairs) assert.ok(255 * Math.abs(pair) <= 0x7fff, `${output}: ${pair}`);
+      assert.ok(Math.max(...[...own, ...pairs].map(Math.abs)) >= 126, `output ${output}`);
+    }
+    assert.deepEqual(column(0).slice(0, 4), [127, -127, 0, 127]);
+    for (const [i, value] of values.entries()) {
+      assert.ok(Math.abs(value - dense.values[i]!) <= 0.5001 * step(i), `${value} at ${i}`);
     }
   });
 
