@@ -30,7 +30,9 @@ function runAll() {
     const status = node(...commands.get(name), "--json", result(name));
     if (status !== 0) return status;
   }
-  const greedy = [...commands.keys()].filter((name) => commands.get(name)[1] === "bench" && name !== "humaneval-sampled");
+  const greedy = [...commands.keys()].filter(
+    (name) => commands.get(name)[1] === "bench" && name !== "humaneval-sampled",
+  );
   const plotted = greedy.map(result).filter((file) => existsSync(join(root, file)));
   return node("bench/plot.mjs", result("speed").replace(".json", ".svg"), ...plotted);
 }

@@ -35,8 +35,9 @@ export class GenerationPreview implements vscode.CodeLensProvider, vscode.Dispos
     this.decorate();
     this.lensesChanged.fire();
     const is = (state: string) => active?.review.state === state;
-    void vscode.commands.executeCommand("setContext", "jakiro.generating", is("generating"));
-    void vscode.commands.executeCommand("setContext", "jakiro.reviewing", is("reviewing"));
+    setContext("jakiro.generating", is("generating"));
+    setContext("jakiro.reviewing", is("reviewing"));
+    setContext("jakiro.reviewed", active === undefined ? [] : pathsOf(active.document.uri));
   }
 
   provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
@@ -82,4 +83,13 @@ export class GenerationPreview implements vscode.CodeLensProvider, vscode.Dispos
     hover.appendCodeblock(review.original, document.languageId);
     return [{ range, hoverMessage: hover }];
   }
+}
+
+/** What `resourcePath` may be where this document is shown: a remote window has another scheme for it, and with that another path. */
+function pathsOf({ fsPath, path }: vscode.Uri): string[] {
+  return [fsPath, path];
+}
+
+function setContext(key: string, value: boolean | readonly string[]): void {
+  void vscode.commands.executeCommand("setContext", key, value);
 }

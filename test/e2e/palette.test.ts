@@ -31,6 +31,7 @@ describe("the palette's commands", function () {
   before(async () => {
     for (const path of [folder, join(scratch, "models")]) mkdirSync(path);
     writeFileSync(file, original);
+    writeFileSync(join(folder, "other.ts"), "const other = 1;\n");
     writeFileSync(modelFile, Buffer.alloc(3_000_000));
     const model = join(scratch, "recital.gguf");
     writeRecitalModel(model);
@@ -160,11 +161,17 @@ describe("the palette's commands", function () {
     assert.ok(!(await person.isUnsaved()), "not even touched");
   });
 
-  it("Generate from Instruction keeps what was accepted", async () => {
+  it("Generate from Instruction keeps what was accepted, above that text alone", async () => {
     await ask();
     await person.press("Enter");
     await isWritten();
-    await person.lens("Accept").click();
+    const accept = person.titleAction("Accept");
+    await person.until("its title offers to accept it", () => accept.isVisible());
+    await person.openFile("other.ts");
+    await person.until("another file's does not", async () => (await accept.count()) === 0);
+    await person.openFile("sums.ts");
+    await person.until("its title offers it again", () => accept.isVisible());
+    await accept.click();
     await isOver();
     const text = await saved();
     assert.ok(text.startsWith("const a = 1;\r\n") && text.endsWith("\r\nconst d = 4;"), JSON.stringify(text));

@@ -92,6 +92,11 @@ export class Person {
     return await this.page.evaluate<string>("navigator.clipboard.readText()");
   }
 
+  /** A button in the title of an editor group, by what its name begins with. */
+  titleAction(name: string): Locator {
+    return this.page.locator(`.editor-actions .action-label[aria-label^="${name}"]`);
+  }
+
   /** What stands above a line of code, to be clicked, and says this. */
   lens(text: string): Locator {
     return this.page.locator(".monaco-editor .codelens-decoration a").filter({ hasText: text });

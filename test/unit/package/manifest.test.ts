@@ -34,10 +34,12 @@ const ownKeys = [
   "jakiro.ready",
   "jakiro.generating",
   "jakiro.reviewing",
+  "jakiro.reviewed",
 ];
 const editorKinds: readonly EditorKind[] = ["writable", "readOnly", "foreign"];
 /** Set by VS Code, and by the Vim extension, which waits for Escape itself. */
 const foreignKeys = [
+  "resourcePath",
   "activeEditorIsReadonly",
   "editorTextFocus",
   "suggestWidgetVisible",
@@ -78,10 +80,11 @@ describe("manifest", () => {
     for (const { command, when, enablement } of clauses) {
       for (const clause of [when, enablement]) {
         for (const part of clause?.split(/&&|\|\|/) ?? []) {
-          const [key, value] = part.trim().replace(/^!/, "").split(" == ");
-          assert.ok([...ownKeys, ...foreignKeys].includes(key!), `${command}: ${key}`);
+          const [tested, value] = part.trim().replace(/^!/, "").split(" == ");
+          const keys = tested!.split(" in ");
+          for (const key of keys) assert.ok([...ownKeys, ...foreignKeys].includes(key), `${command}: ${key}`);
           if (value !== undefined)
-            assert.ok(key === "jakiro.editor" && editorKinds.includes(value as EditorKind), part);
+            assert.ok(tested === "jakiro.editor" && editorKinds.includes(value as EditorKind), part);
         }
       }
     }
