@@ -1,6 +1,6 @@
 import { type Calibration, headClaim } from "./calibration.ts";
 import { type Candidates, type DraftHead, draftForwards, type HeadOutputs } from "./draftHead.ts";
-import { type DraftTree, draftSources, type Frontier, rootNode } from "./tree.ts";
+import { type DraftTree, type Frontier, rootNode } from "./tree.ts";
 
 /** How far a head may grow a tree in one round. */
 export interface GrowthPlan {
@@ -207,12 +207,13 @@ export class HeadDrafter {
   ): void {
     for (const [i, parent] of parents.entries()) {
       const depth = tree.depth(parent) + 1;
-      for (let j = rowOf(i) * count; j < (rowOf(i) + 1) * count; j++) {
-        const logProbability = logProbabilities[j]!;
-        const claim = headClaim(Math.exp(logProbability), depth);
-        const child = this.calibration.propose(tree, parent, tokens[j]!, draftSources.head, claim);
-        added?.(child, logProbability);
-      }
+      const first = rowOf(i) * count;
+      const proposed = Array.from({ length: count }, (_, j) => ({
+        token: tokens[first + j]!,
+        claim: headClaim(Math.exp(logProbabilities[first + j]!), depth),
+      }));
+      const children = this.calibration.proposeCandidates(tree, parent, proposed);
+      for (const [j, child] of children.entries()) added?.(child, logProbabilities[first + j]!);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Rounds that the assumption made at load weighs. */
 const priorRounds = 2;
 const roundDecay = 0.97;
-const firstPause = 16;
+const firstPause = 8;
 const longestPause = 256;
 /** Retrieval that promises this many times plain decoding has taken over: rounds it drives say nothing of the head. */
 const retrievalLeads = 1.3;
@@ -14,7 +14,7 @@ export interface ExpectedRound {
 
 /**
  * Decides round by round whether drafting with the head pays, by what its rounds have yielded: tokens per millisecond,
- * drafting included. A head that falls behind is paused and tried again for one round after 16, 32, 64 ... rounds,
+ * drafting included. A head that falls behind is paused and tried again for one round after 8, 16, 32 ... rounds,
  * with what is known of it counting half: the text may have changed.
  */
 export class HeadGate {

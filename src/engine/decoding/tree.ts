@@ -120,6 +120,12 @@ export class DraftTree {
     return known;
   }
 
+  /** Gives a node another conditional log-probability, and its descendants what follows from it. */
+  restate(node: number, logProbability: number): void {
+    this.#conditionals[node] = Math.min(0, logProbability);
+    this.#revalue(node);
+  }
+
   /**
    * The best `count` children of the given frontier, whoever proposed them: the next level to expand.
    * @param least probability that each of them has to exceed

@@ -101,6 +101,72 @@ describe("calibration", () => {
     assert.deepEqual(calibration.snapshot(), before, "claims are settled once");
   });
 
+  describe("where a head and retrieval propose below the same node", () => {
+    const retrieved = lookupClaim(4, false);
+    const likely = headClaim(0.6, 1);
+    const unlikely = headClaim(0.1, 1);
+    let calibration: Calibration;
+    let tree: DraftTree;
+    let found: number;
+    const conditional = (node: number) => Math.exp(tree.value(node) - tree.value(tree.parent(node)));
+    const assertNear = (node: number, expected: number) => assert.ok(Math.abs(conditional(node) - expected) < 1e-12);
+
+    beforeEach(() => {
+      calibration = new Calibration();
+      tree = new DraftTree(9);
+      found = calibration.propose(tree, rootNode, 1, lookup, retrieved);
+    });
+
+    it("mixes what they say: the text repeats itself, or the head is right", () => {
+      const [same, other] = calibration.proposeCandidates(tree, rootNode, [
+        { token: 1, claim: unlikely },
+        { token: 2, claim: likely },
+      ]);
+      assert.equal(same, found);
+      assert.equal(tree.sources(found), head | lookup);
+      assertNear(found, retrieved.raw + (1 - retrieved.raw) * unlikely.raw);
+      assertNear(other!, (1 - retrieved.raw) * likely.raw);
+    });
+
+    it("believes half of a retrieved token that the head does not think of, descendants included", () => {
+      const below = calibration.propose(tree, found, 5, lookup, lookupClaim(5, false));
+      const [other] = calibration.proposeCandidates(tree, rootNode, [{ token: 2, claim: likely }]);
+      assertNear(found, retrieved.raw / 2);
+      assertNear(other!, (1 - retrieved.raw / 2) * likely.raw);
+      assertNear(below, lookupClaim(5, false).raw);
+      assert.ok(tree.value(below) < tree.value(found), "the path is worth what its beginning is");
+    });
+
+    it("takes the word of the branch that confirms it, whichever comes first", () => {
+      const confirming = [{ token: 1, claim: unlikely }];
+      const silent = [{ token: 2, claim: likely }];
+      for (const branches of [
+        [confirming, silent],
+        [silent, confirming],
+      ]) {
+        calibration = new Calibration();
+        tree = new DraftTree(9);
+        found = calibration.propose(tree, rootNode, 1, lookup, retrieved);
+        for (const branch of branches) calibration.proposeCandidates(tree, rootNode, branch);
+        assertNear(found, retrieved.raw + (1 - retrieved.raw) * unlikely.raw);
+      }
+    });
+
+    it("learns of retrieval, and nothing of what the head is worth alone", () => {
+      calibration.proposeCandidates(tree, rootNode, [{ token: 2, claim: likely }]);
+      calibration.settle(tree.rerank(3), { path: [0], tokens: [1], ended: false });
+      assert.ok(calibration.probability(retrieved) > retrieved.raw);
+      assert.equal(calibration.probability(likely), likely.raw);
+    });
+
+    it("forgets it with the round", () => {
+      calibration.settle(tree.rerank(2), { path: [0], tokens: [1], ended: false });
+      tree.reset(1);
+      const [alone] = calibration.proposeCandidates(tree, rootNode, [{ token: 2, claim: likely }]);
+      assertNear(alone!, likely.raw);
+    });
+  });
+
   it("counts an end token that a child proposed as accepted", () => {
     const calibration = new Calibration();
     const tree = new DraftTree(9);

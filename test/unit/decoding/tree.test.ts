@@ -44,6 +44,18 @@ describe("tree", () => {
     assert.equal(tree.size, 4);
   });
 
+  it("takes another probability of a node, and passes it on to the descendants", () => {
+    const tree = new DraftTree(7);
+    const a = tree.add(rootNode, 3, Math.log(0.5), lookup);
+    const below = tree.add(a, 5, Math.log(0.5), lookup);
+    const other = tree.add(rootNode, 6, Math.log(0.3), head);
+    tree.restate(a, Math.log(0.125));
+    assert.ok(Math.abs(Math.exp(tree.value(below)) - 0.0625) < 1e-12);
+    assert.deepEqual([...tree.ranking()], [other, a, below]);
+    tree.restate(a, 1);
+    assert.equal(tree.value(a), 0);
+  });
+
   it("never lets a child be worth more than its parent", () => {
     const tree = new DraftTree(7);
     const a = tree.add(rootNode, 1, Math.log(0.5), head);
