@@ -52,7 +52,7 @@ async function measureModel(name, config) {
   model.release();
   await target.prepare();
   const sequence = target.sequence();
-  const verifyCosts = await product.measureVerification(sequence, undefined, product.gpuSizes);
+  const verifyCosts = await product.measureVerification(sequence, product.gpuSizes);
   sequence.release();
   const rows = [];
   for (const acceptance of acceptances) {

@@ -16,7 +16,7 @@ import { rememberedSelfTest } from "./gpu/selfTestMemory.ts";
 import { checkTargetShape } from "./gpu/shapeLimits.ts";
 import type { CacheFormat } from "./gpu/targetKernels.ts";
 import { type HeadSources, Heads, loadCpuHead, openHead } from "./heads.ts";
-import { completeCosts, gpuSizes, measureLasting, measureVerification } from "./measure.ts";
+import { completeCosts, gpuSizes, measureLasting, measureToken, measureVerification } from "./measure.ts";
 import { packageVersion } from "./model/catalogue.ts";
 import type { ModelConfig } from "./model/checkpoint.ts";
 import type { Loaders, PlacedModel } from "./placement.ts";
@@ -82,14 +82,14 @@ async function loadOntoCpu(sources: ModelSources): Promise<PlacedModel> {
   try {
     const sequence = target.sequence(room.capacity);
     const { directory } = await sources.packed();
-    const costs = await measureVerification(sequence, signal);
-    const isBest = await keepTokenMs(directory, threads, costs[0]!.ms);
+    const tokenMs = await measureToken(sequence, signal);
+    const isBest = await keepTokenMs(directory, threads, tokenMs);
     let lasting = await knownLastingCosts(directory, threads);
     if (lasting === undefined || isBest) {
-      lasting = await measureLasting(costs, sequence, signal);
+      lasting = await measureLasting(sequence, signal);
       await keepLastingCosts(directory, threads, lasting);
     }
-    const verifyCosts = completeCosts(costs, lasting);
+    const verifyCosts = completeCosts(tokenMs, lasting, sequence);
     return {
       device: "cpu",
       ...(isQuantized(format) ? {} : { inexactness: inexactnessOf(format) }),
@@ -141,7 +141,7 @@ async function loadOntoGpu(sources: ModelSources, searchAnew: boolean): Promise<
     const sequence = target.sequence(plan.capacity);
     await checkRows(sequence, name);
     signal?.throwIfAborted();
-    const verifyCosts = await measureVerification(sequence, signal, gpuSizes);
+    const verifyCosts = await measureVerification(sequence, gpuSizes, signal);
     sequence.release();
     const smoothing = featureSmoothing(await sources.packed());
     const decoding = new GpuDecoding(target, (kind) => openHead(kind, sources), smoothing, plan.forks, compiled);

@@ -13,8 +13,8 @@ interface Measurements {
 
 /** What depends on the processor alone, so that a load need not time it again: relative to what every load times. */
 export interface LastingCosts {
-  /** Times of larger verifications, as multiples of the largest that every load times. */
-  readonly larger: readonly { readonly rows: number; readonly times: number }[];
+  /** Times of verifications of several rows, as multiples of a plain token's. */
+  readonly sizes: readonly { readonly rows: number; readonly times: number }[];
   readonly keys: KeyCost;
 }
 
@@ -43,7 +43,7 @@ export async function keepTokenMs(directory: string, threads: number, tokenMs: n
   return before.tokenMs === undefined || tokenMs < (1 - betterShare) * before.tokenMs;
 }
 
-/** What large verifications and long texts cost on this processor, as an earlier load measured it; undefined where none did. */
+/** What verifications and long texts cost on this processor beside a plain token, as an earlier load measured it; undefined where none did. */
 export async function knownLastingCosts(directory: string, threads: number): Promise<LastingCosts | undefined> {
   return (await known(directory, threads)).lasting;
 }
@@ -64,8 +64,8 @@ async function known(directory: string, threads: number): Promise<Measurements> 
 
 function areLastingCosts(value: unknown): value is LastingCosts {
   if (!isObject(value)) return false;
-  const { larger, keys } = value;
-  return Array.isArray(larger) && larger.every(hasNumbers("rows", "times")) && hasNumbers("one", "perRow")(keys);
+  const { sizes, keys } = value;
+  return Array.isArray(sizes) && sizes.every(hasNumbers("rows", "times")) && hasNumbers("one", "perRow")(keys);
 }
 
 function hasNumbers(...names: readonly string[]): (value: unknown) => boolean {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import type { VerifyCost } from "../../src/engine/decoding/costModel.ts";
 import type { ForwardResult, TargetSequence, TokenRows } from "../../src/engine/decoding/target.ts";
-import { completeCosts, measureLasting, measureVerification } from "../../src/engine/measure.ts";
+import { completeCosts, measureLasting, measureToken, measureVerification } from "../../src/engine/measure.ts";
 
 /** A sequence whose forwards take, by a clock of its own, what rows and keys decide; the first of a shape takes twice as long. */
 class TimedSequence {
@@ -31,7 +32,7 @@ class TimedSequence {
 
 const msOf = (rows: number, keys: number) => 10 + rows + (keys - 64) * (0.008 + 0.002 * rows);
 
-describe("measureVerification", () => {
+describe("measuring", () => {
   const { now } = performance;
   afterEach(() => {
     performance.now = now;
@@ -43,51 +44,71 @@ describe("measureVerification", () => {
     return { own, sequence: own as unknown as TargetSequence };
   }
 
-  it("times rows behind a short text, and what a longer one adds to them", async () => {
+  const shown = (costs: readonly VerifyCost[]) =>
+    costs.map(({ rows, ms, msPerKey }) => [rows, ms.toFixed(6), msPerKey?.toFixed(6)]);
+
+  it("a GPU's verifications are timed behind a short text", async () => {
     const { own, sequence } = timed(4096);
-    const costs = await measureVerification(sequence);
+    const costs = await measureVerification(sequence, [1, 3, 8]);
     assert.deepEqual(
-      costs.map(({ rows, ms }) => [rows, Math.round(ms * 1e6) / 1e6]),
-      [1, 2, 4, 8].map((rows) => [rows, 10 + rows]),
-    );
-    const lasting = await measureLasting(costs, sequence);
-    const { keys } = lasting;
-    assert.ok(Math.abs(keys.one - 0.01) < 1e-6 && Math.abs(keys.perRow - 0.002) < 1e-6, JSON.stringify(keys));
-    assert.deepEqual(
-      completeCosts(costs, lasting).map(({ rows, ms, msPerKey }) => [rows, ms.toFixed(6), msPerKey!.toFixed(6)]),
-      [1, 2, 4, 8, 16, 32].map((rows) => [rows, (10 + rows).toFixed(6), (0.008 + 0.002 * rows).toFixed(6)]),
+      shown(costs),
+      [1, 3, 8].map((rows) => [rows, (10 + rows).toFixed(6), undefined]),
     );
     assert.deepEqual(own.tokens, [], "the sequence is left empty");
   });
 
-  it("a later load on a slower moment takes the larger sizes to be slower as well", async () => {
-    const { sequence } = timed(4096);
-    const lasting = await measureLasting(await measureVerification(sequence), sequence);
-    const slower = [1, 2, 4, 8].map((rows) => ({ rows, ms: 2 * (10 + rows) }));
-    const larger = completeCosts(slower, lasting).slice(4);
+  it("a processor's are timed behind a text of usual length, and what a longer one adds", async () => {
+    const { own, sequence } = timed(4096);
+    const tokenMs = await measureToken(sequence);
+    assert.equal(tokenMs.toFixed(6), msOf(1, 256).toFixed(6));
+    const lasting = await measureLasting(sequence);
     assert.deepEqual(
-      larger.map(({ rows, ms }) => [rows, Math.round(ms)]),
-      [
-        [16, 52],
-        [32, 84],
-      ],
+      shown(completeCosts(tokenMs, lasting, sequence)),
+      [1, 2, 4, 8, 16, 32].map((rows) => [rows, msOf(rows, 64).toFixed(6), (0.008 + 0.002 * rows).toFixed(6)]),
+    );
+    assert.deepEqual(own.tokens, [], "the sequence is left empty");
+  });
+
+  it("what a disturbed forward takes does not count", async () => {
+    const { own, sequence } = timed(4096);
+    const expected = await measureLasting(sequence);
+    const forward = own.forward.bind(own);
+    let forwards = 0;
+    own.forward = (rows) => {
+      if (++forwards % 7 === 0) own.now += 30;
+      return forward(rows);
+    };
+    assert.deepEqual(
+      (await measureLasting(sequence)).sizes.map(({ times }) => times.toFixed(6)),
+      expected.sizes.map(({ times }) => times.toFixed(6)),
+    );
+  });
+
+  it("at a slower moment every size is taken to be slower", async () => {
+    const { sequence } = timed(4096);
+    const { sizes } = await measureLasting(sequence);
+    const keys = { one: 0, perRow: 0 };
+    assert.deepEqual(
+      completeCosts(2 * msOf(1, 256), { sizes, keys }, sequence).map(({ rows, ms }) => [rows, ms.toFixed(6)]),
+      [1, 2, 4, 8, 16, 32].map((rows) => [rows, (2 * msOf(rows, 256)).toFixed(6)]),
     );
   });
 
   it("measures what fits into a short context, and nothing where nothing does", async () => {
-    const { sequence } = timed(200);
-    const { keys } = await measureLasting(await measureVerification(sequence), sequence);
-    assert.ok(Math.abs(keys.one - 0.01) < 1e-6);
-    const { sequence: tiny } = timed(100);
-    const none = await measureLasting(await measureVerification(tiny), tiny);
+    const { sequence } = timed(300);
+    const { keys } = await measureLasting(sequence);
+    assert.ok(Math.abs(keys.one - 0.01) < 1e-6 && Math.abs(keys.perRow - 0.002) < 1e-6, JSON.stringify(keys));
+    const { sequence: tiny } = timed(50);
+    const none = await measureLasting(tiny);
     assert.deepEqual(none.keys, { one: 0, perRow: 0 });
+    assert.equal(completeCosts(7, none, tiny)[0]!.ms, 7);
   });
 
   it("ends where it is cancelled", async () => {
     const { sequence } = timed(4096);
-    const costs = await measureVerification(sequence);
     const signal = AbortSignal.abort(new Error("enough"));
-    await assert.rejects(measureVerification(sequence, signal), /enough/);
-    await assert.rejects(measureLasting(costs, sequence, signal), /enough/);
+    await assert.rejects(measureVerification(sequence, [1], signal), /enough/);
+    await assert.rejects(measureToken(sequence, signal), /enough/);
+    await assert.rejects(measureLasting(sequence, signal), /enough/);
   });
 });

@@ -10,7 +10,7 @@ import {
   type LastingCosts,
 } from "../../src/engine/processorCost.ts";
 
-const lasting: LastingCosts = { larger: [{ rows: 16, times: 1.9 }], keys: { one: 0.01, perRow: 0.003 } };
+const lasting: LastingCosts = { sizes: [{ rows: 16, times: 1.9 }], keys: { one: 0.01, perRow: 0.003 } };
 
 describe("processorCost", () => {
   let directory: string;
@@ -56,8 +56,8 @@ describe("processorCost", () => {
     const wrong = [
       { ...lasting, keys: { one: -1, perRow: 0 } },
       { ...lasting, keys: { one: 0 } },
-      { ...lasting, larger: [{ rows: 16, times: "x" }] },
-      { ...lasting, larger: {} },
+      { ...lasting, sizes: [{ rows: 16, times: "x" }] },
+      { ...lasting, sizes: {} },
       { keys: lasting.keys },
       null,
     ];

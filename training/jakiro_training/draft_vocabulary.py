@@ -30,11 +30,10 @@ def always_included(model: GgufModel) -> list[int]:
 
 def choose_draft_vocabulary(counts: np.ndarray, always: list[int], size: int) -> np.ndarray:
     """d2t: `size` target ids in ascending order, `always` among them, the rest the most frequent (ties to the smaller
-    id)."""
-    if not len(set(always)) <= size <= len(counts):
-        raise ValueError(
-            f"A draft vocabulary of {size} tokens must hold {len(set(always))} fixed ones and at most {len(counts)}."
-        )
+    id). SystemExit where a vocabulary of that size cannot be."""
+    fewest, most = len(set(always)), len(counts)
+    if not fewest <= size <= most:
+        raise SystemExit(f"--draft-vocabulary {size} is out of range: give {fewest} to {most} for this model.")
     priority = counts.astype(np.int64).copy()
     priority[always] = np.iinfo(np.int64).max
     return np.sort(np.argsort(-priority, kind="stable")[:size]).astype(np.int32)

@@ -212,7 +212,7 @@ def test_draft_vocabulary_holds_the_frequent_and_the_fixed(tiny_model):
     chosen = choose_draft_vocabulary(counts, always, len(set(always)) + 2)
     assert set(always) | {50, 60} >= set(chosen.tolist()) >= set(always)
     assert {50, 60} <= set(chosen.tolist()) and list(chosen) == sorted(chosen)
-    with pytest.raises(ValueError, match="draft vocabulary"):
+    with pytest.raises(SystemExit, match="--draft-vocabulary"):
         choose_draft_vocabulary(counts, always, len(set(always)) - 1)
 
 

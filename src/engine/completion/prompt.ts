@@ -111,7 +111,7 @@ interface Context {
 
 function packContext({ snippets, template, languageId, path, tokenizer }: PromptRequest, budget: number): Context {
   const form = template?.repository;
-  const ownHeader = form === undefined ? [] : tokenizer.encode(`${path ?? "untitled"}\n`);
+  const ownHeader = form === undefined ? [] : tokenizer.encodeContinued(`${path ?? "untitled"}\n`);
   const separator = form === undefined ? [] : [form.separator];
   const left = budget - ownHeader.length - separator.length;
   const { tokens, count } = packSnippets(snippets, form, languageId, left, tokenizer);

@@ -34,47 +34,48 @@ export function packSnippets(
   budget: number,
   tokenizer: Tokenizer,
 ): PackedSnippets {
-  const opening = form?.repository === undefined ? [] : [form.repository, ...tokenizer.encode(`${repositoryName}\n`)];
-  const layOut = form === undefined ? asComments(languageId, tokenizer) : asFile(form, tokenizer);
-  const packed: { path: string; tokens: readonly number[] }[] = [];
-  let left = budget - opening.length;
+  const opening =
+    form?.repository === undefined ? [] : [form.repository, ...tokenizer.encodeContinued(`${repositoryName}\n`)];
+  const layOut = form === undefined ? asComments(languageId) : asFile;
+  const marks = form === undefined ? [] : [form.separator];
+  const packed: { path: string; header: string; tokens: readonly number[]; body: readonly number[] }[] = [];
+  // Without marks the first header begins a text, which may take a token more.
+  let left = budget - opening.length - (form === undefined ? 1 : 0);
   for (const snippet of snippets) {
-    const tokens = layOut(snippet, left);
-    if (tokens === undefined) continue;
-    packed.push({ path: snippet.path, tokens });
-    left -= tokens.length;
+    const { header, body } = layOut(snippet);
+    const tokens = [...marks, ...tokenizer.encodeContinued(header)];
+    const fitting = fittingBody(body, left - tokens.length, tokenizer);
+    if (fitting === undefined) continue;
+    packed.push({ path: snippet.path, header, tokens, body: fitting });
+    left -= tokens.length + fitting.length;
   }
   if (packed.length === 0) return { tokens: [], count: 0 };
   packed.sort((a, b) => (a.path < b.path ? -1 : Number(a.path > b.path)));
-  return { tokens: [...opening, ...packed.flatMap((snippet) => snippet.tokens)], count: packed.length };
+  if (form === undefined) packed[0]!.tokens = tokenizer.encode(packed[0]!.header);
+  return { tokens: [...opening, ...packed.flatMap(({ tokens, body }) => [...tokens, ...body])], count: packed.length };
 }
 
-type Layout = (snippet: Snippet, budget: number) => readonly number[] | undefined;
-
-function asFile(form: RepositoryForm, tokenizer: Tokenizer): Layout {
-  return ({ path, text }, budget) => {
-    const header = [form.separator, ...tokenizer.encode(`${path}\n`)];
-    return withBody(header, `${text.trimEnd()}\n`, budget, tokenizer);
-  };
+/** A snippet as text: where it comes from, then what it is. */
+interface LaidOut {
+  readonly header: string;
+  readonly body: string;
 }
 
-function asComments(languageId: string | undefined, tokenizer: Tokenizer): Layout {
+function asFile({ path, text }: Snippet): LaidOut {
+  return { header: `${path}\n`, body: `${text.trimEnd()}\n` };
+}
+
+function asComments(languageId: string | undefined): (snippet: Snippet) => LaidOut {
   const { open, close } = lineComment(languageId);
   const comment = (line: string) => `${open}${line}`.trimEnd() + close;
-  return ({ path, text }, budget) => {
-    const header = tokenizer.encode(`${comment(`Path: ${path}`)}\n`);
+  return ({ path, text }) => {
     const body = text.trimEnd().split(/\r?\n/).map(comment).join("\n");
-    return withBody(header, `${body}\n`, budget, tokenizer);
+    return { header: `${comment(`Path: ${path}`)}\n`, body: `${body}\n` };
   };
 }
 
-function withBody(
-  header: readonly number[],
-  body: string,
-  budget: number,
-  tokenizer: Tokenizer,
-): readonly number[] | undefined {
-  const { tokens, edge } = headWindow(body, budget - header.length, tokenizer);
+function fittingBody(body: string, budget: number, tokenizer: Tokenizer): readonly number[] | undefined {
+  const { tokens, edge } = headWindow(body, budget, tokenizer);
   const worthwhile = edge === body.length || tokens.length >= leastTokens;
-  return tokens.length > 0 && worthwhile ? [...header, ...tokens] : undefined;
+  return tokens.length > 0 && worthwhile ? tokens : undefined;
 }

@@ -129,7 +129,15 @@ export class Strategy {
       if (!rows.parents.includes(row)) continue;
       this.levels.observe(depth + 1, childWith(rows, row, accepted.tokens[depth]!) >= 0);
     }
-    if (usedHead && head !== undefined) this.gate.record(accepted.tokens.length, draftMs + verifyMs + cost.overheadMs);
+    if (usedHead && head !== undefined) this.gate.record(accepted.tokens.length, this.usualMs(rows.tokens.length));
+  }
+
+  /** What a round like the last one takes by the costs that plain rounds are judged by as well: a disturbance says nothing of the head. */
+  private usualMs(rows: number): number {
+    const { cost } = this.parts;
+    let milliseconds = cost.verifyMs(rows) + cost.overheadMs;
+    for (let level = 0; level < this.round.draftForwards; level++) milliseconds += cost.draftMs(level);
+    return milliseconds;
   }
 
   private plan() {

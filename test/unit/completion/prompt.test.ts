@@ -87,6 +87,19 @@ describe("packPrompt", () => {
     assert.equal(show({ snippets: [other] }), "▁<PRE>▁# Path: lib.py\n# x = 1\na = ▁<SUF>\nb\nc▁<MID>");
   });
 
+  it("gives files the space that SentencePiece puts before text only where one begins the text", () => {
+    const snippets = [other, { path: "a.py", text: "y = 2\n" }];
+    const packed = (model: keyof typeof vocabularies) => {
+      const tokenizer = new SpacingTokenizer(vocabularies[model]);
+      return tokenizer.show(packPrompt(request(tokenizer, { snippets, prefix: "b = ", suffix: "" })).tokens);
+    };
+    assert.equal(packed("codellama"), "▁<PRE>▁# Path: a.py\n# y = 2\n# Path: lib.py\n# x = 1\nb = ▁<SUF>▁<MID>");
+    assert.equal(
+      packed("starcoder2"),
+      "<repo_name>project\n<file_sep>a.py\ny = 2\n<file_sep>lib.py\nx = 1\n<file_sep><fim_prefix>src/main.py\nb = <fim_suffix><fim_middle>",
+    );
+  });
+
   it("counts its parts", () => {
     const tokenizer = new ToyTokenizer(vocabularies.qwen);
     const packed = packPrompt(request(tokenizer, { snippets: [other] }));
